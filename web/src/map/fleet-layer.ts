@@ -92,7 +92,7 @@ float box(vec2 p, float half_, float round_) { vec2 q = abs(p) - half_ + round_;
 float arrow(vec2 p) {
   p.x = abs(p.x);
   vec2 a = vec2(0., .60), b = vec2(.42, -.46), c = vec2(0., -.22), ab = b - a, ap = p - a, bc = c - b, bp = p - b;
-  return max((ab.y * ap.x - ab.x * ap.y) * -1. / length(ab), (bc.y * bp.x - bc.x * bp.y) * -1. / length(bc));
+  return max((ab.x * ap.y - ab.y * ap.x) / length(ab), (bc.x * bp.y - bc.y * bp.x) / length(bc));
 }
 float cover(float d) { return clamp(.5 - d, 0., 1.); }
 vec4 over(vec4 top, vec4 under) { return top + under * (1. - top.a); }
@@ -121,13 +121,16 @@ const mercator = ([lng, lat]: LngLat): [number, number] => [
   (lng + 180) / 360,
   0.5 - Math.log(Math.tan(Math.PI / 4 + (lat * RAD) / 2)) / (2 * Math.PI),
 ]
-const fromMercator = (x: number, y: number): LngLat => [x * 360 - 180, (Math.atan(Math.sinh(Math.PI * (1 - 2 * y))) * 2 * 90) / Math.PI]
+const fromMercator = (x: number, y: number): LngLat => [
+  x * 360 - 180,
+  (Math.atan(Math.sinh(Math.PI * (1 - 2 * y))) * 2 * 90) / Math.PI,
+]
 
 export function fleetLayer(options: FleetLayerOptions): FleetLayer {
   let values = new Float32Array(options.capacity * STRIDE)
   for (let i = 0; i < options.capacity; i++) values[i * STRIDE + LOOK] = EMPTY
   let used = 0
-  let origin = mercator(options.origin)
+  const origin = mercator(options.origin)
   let epoch = options.now()
   let palette = options.palette
   let still = options.still
@@ -188,6 +191,7 @@ export function fleetLayer(options: FleetLayerOptions): FleetLayer {
       if (!gpu || !map) return
       const began = performance.now()
       const now = clock()
+      // biome-ignore lint/correctness/useHookAtTopLevel: WebGL, not React
       gl.useProgram(gpu.program)
       gl.bindVertexArray(gpu.array)
       if (dirty) {
@@ -209,7 +213,10 @@ export function fleetLayer(options: FleetLayerOptions): FleetLayer {
       gl.uniform1f(gpu.at['u_still']!, still ? 1 : 0)
       gl.uniform1f(gpu.at['u_bearing']!, map.bearing() * RAD)
       gl.uniform1f(gpu.at['u_dpr']!, dpr)
-      gl.uniform3fv(gpu.at['u_colors']!, LOOKS.flatMap((look) => palette[look] as number[]))
+      gl.uniform3fv(
+        gpu.at['u_colors']!,
+        LOOKS.flatMap((look) => [...palette[look]]),
+      )
       gl.uniform3f(gpu.at['u_ring']!, ...palette.ring)
       gl.uniform3f(gpu.at['u_ink']!, ...palette.ink)
       // The engine leaves its own state behind.
@@ -251,7 +258,8 @@ export function fleetLayer(options: FleetLayerOptions): FleetLayer {
       const dy = y - fromY
       const leap = fresh || Math.abs(dx) + Math.abs(dy) > LEAP
       // Less than about a metre and a half of movement says nothing of a direction.
-      const wanted = heading !== null ? heading * RAD : Math.abs(dx) + Math.abs(dy) > 7e-8 && !leap ? Math.atan2(dx, -dy) : shownHeading
+      const wanted =
+        heading !== null ? heading * RAD : Math.abs(dx) + Math.abs(dy) > 7e-8 && !leap ? Math.atan2(dx, -dy) : shownHeading
       values[o + FROM] = leap ? x : fromX
       values[o + FROM + 1] = leap ? y : fromY
       values[o + TO] = x
@@ -375,7 +383,19 @@ function program(gl: WebGL2RenderingContext): Gpu {
   }
   gl.linkProgram(linked)
   if (!gl.getProgramParameter(linked, gl.LINK_STATUS)) throw new Error(`fleet program: ${gl.getProgramInfoLog(linked)}`)
-  const names = ['u_matrix', 'u_pixel', 'u_now', 'u_radius', 'u_still', 'u_bearing', 'u_pass', 'u_dpr', 'u_colors', 'u_ring', 'u_ink']
+  const names = [
+    'u_matrix',
+    'u_pixel',
+    'u_now',
+    'u_radius',
+    'u_still',
+    'u_bearing',
+    'u_pass',
+    'u_dpr',
+    'u_colors',
+    'u_ring',
+    'u_ink',
+  ]
   const array = gl.createVertexArray()
   const corners = gl.createBuffer()
   const buffer = gl.createBuffer()
@@ -395,7 +415,14 @@ function program(gl: WebGL2RenderingContext): Gpu {
     gl.vertexAttribDivisor(location, 1)
   }
   gl.bindVertexArray(null)
-  return { program: linked, array, buffer, corners, bytes: 0, at: Object.fromEntries(names.map((n) => [n, gl.getUniformLocation(linked, n)])) }
+  return {
+    program: linked,
+    array,
+    buffer,
+    corners,
+    bytes: 0,
+    at: Object.fromEntries(names.map((n) => [n, gl.getUniformLocation(linked, n)])),
+  }
 }
 
 function release(gl: WebGL2RenderingContext, gpu: Gpu): void {

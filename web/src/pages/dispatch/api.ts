@@ -1,15 +1,5 @@
 // A call in, JSON or a problem in words out: the only file of this page that speaks HTTP.
-import type {
-  CityInfo,
-  NewOrder,
-  NewRun,
-  OrderCreated,
-  OrderDetail,
-  OrderRow,
-  Place,
-  Problem,
-  RunView,
-} from '@doorstep/shared/api'
+import type { CityInfo, NewOrder, NewRun, OrderCreated, OrderDetail, OrderRow, Place, Problem, RunView } from '@doorstep/shared/api'
 import type { FailReason } from '@doorstep/shared/order'
 import { fail, ok, type Result } from '@doorstep/shared/result'
 import type { LngLat, Millis } from '@doorstep/shared/units'
@@ -35,7 +25,12 @@ export interface Api {
   runs(): Answer<{ runs: RunView[] }>
   run(id: string): Answer<RunView>
   trail(driverId: string, from: Millis, to: Millis): Answer<{ points: TrailPoint[] }>
-  orders(query: { q?: string; status?: string; runId?: string; limit?: number }): Answer<{ orders: OrderRow[]; next: string | null }>
+  orders(query: {
+    q?: string
+    status?: string
+    runId?: string
+    limit?: number
+  }): Answer<{ orders: OrderRow[]; next: string | null }>
   order(id: string): Answer<OrderDetail>
   places(near: LngLat): Answer<{ places: Place[] }>
   createOrder(order: NewOrder, idemKey: string): Answer<OrderCreated>

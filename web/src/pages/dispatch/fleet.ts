@@ -195,25 +195,15 @@ export function fleet(): Fleet {
   }
 }
 
-const emptyTally = (): Record<Filter, number> =>
-  Object.fromEntries(FILTERS.map((f) => [f, 0])) as Record<Filter, number>
+const emptyTally = (): Record<Filter, number> => Object.fromEntries(FILTERS.map((f) => [f, 0])) as Record<Filter, number>
 
 /** Text without case and accents, for comparing. */
-export const fold = (text: string): string =>
-  text
-    .normalize('NFD')
-    .replace(/\p{M}/gu, '')
-    .toLowerCase()
+export const fold = (text: string): string => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
 
 export const placeOf = (v: Vehicle): LngLat | null => (Number.isNaN(v.lng) ? null : [v.lng, v.lat])
 
 /** Every word of the search is found in the driver's name or vehicle, or the driver carries an order that was found. */
-export function listed(
-  v: Vehicle,
-  filter: Filter,
-  words: readonly string[],
-  carriers: ReadonlySet<string>,
-): boolean {
+export function listed(v: Vehicle, filter: Filter, words: readonly string[], carriers: ReadonlySet<string>): boolean {
   if (!matches(v.standing, filter)) return false
   return words.length === 0 || carriers.has(v.row.id) || words.every((w) => v.words.includes(w))
 }
