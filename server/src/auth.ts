@@ -13,8 +13,6 @@ export interface Rights extends Auth {
   newSession(role: 'admin' | 'dispatcher'): Promise<Granted>
   /** Ends a right on every node; false when there is none such. Repeating it changes nothing. */
   revoke(kind: Kind, id: string): Promise<boolean>
-  /** The device of an id, whoever drives with it; null when there is none. For checks before it is revoked. */
-  readonly sessionDays: number
 }
 
 export interface AuthParts {
@@ -74,7 +72,6 @@ export function auth(parts: AuthParts): Rights {
   }
 
   return {
-    sessionDays: SESSION_DAYS,
     onRevoked: (listener) => void listeners.add(listener),
 
     device: (token) =>

@@ -59,28 +59,39 @@ test('[O1] the event types are nouns and verbs, each the type of one action', ()
 })
 
 test('[O1] ORDERS.md prints the table that the code uses', async () => {
-  const rows = STATUSES.map((status) => {
+  const statuses = STATUSES.map((status) => {
     const arrows = Object.entries(LIFE[status].on).map(([action, to]) => `${action} → ${to === status ? '(stays)' : to}`)
-    return `| ${status} | ${arrows.join(', ') || 'terminal'} | ${LIFE[status].live ? 'window, position by its gate' : ''} |`
+    return [status, arrows.join(', ') || 'terminal', LIFE[status].live ? 'window, position by its gate' : '']
   })
-  const text = [
-    '# The life of an order',
-    '',
-    'Printed from `src/order.ts` by its test; anything that is not in the table is refused with `TRANSITION` and the current version (O1).',
-    'In this product an order is `processing` when it was put on a run, `shipped` when the run has a driver, and `out_for_delivery` when',
-    'the run has started. A late event is written down with its true time and turns no status back (O4).',
-    '',
-    '| status | action → next status | shown to the customer |',
-    '|---|---|---|',
-    ...rows,
-    '',
-    '| action | event |',
-    '|---|---|',
-    ...actions.map((a) => `| ${a} | \`${ACTIONS[a]}\` |`),
-    '',
-    'Events that change no status: `order.received` (the first), `order.window_changed` (a window shown, with its reason),',
-    '`order.arrived` (the vehicle stands at the door), `order.conflict` (said too late to be applied: a dispatcher should look).',
-    '',
-  ].join('\n')
+  const text = `# The life of an order
+
+Printed from \`src/order.ts\` by its test; anything that is not in the table is refused with \`TRANSITION\` and the current version (O1).
+In this product an order is \`processing\` when it was put on a run, \`shipped\` when the run has a driver, and \`out_for_delivery\` when
+the run has started. A late event is written down with its true time and turns no status back (O4).
+
+${table(['status', 'action → next status', 'shown to the customer'], statuses)}
+
+${table(
+  ['action', 'event'],
+  actions.map((a) => [a, `\`${ACTIONS[a]}\``]),
+)}
+
+Events that change no status: \`order.window_changed\` (a window shown, with its reason), \`order.arrived\` (the vehicle stands at the
+door), \`order.conflict\` (said too late to be applied: a dispatcher should look). The first event of every order is \`order.received\`.
+`
   await expect(text).toMatchFileSnapshot('../ORDERS.md')
 })
+
+/** A Markdown table with its columns aligned. */
+function table(head: string[], rows: string[][]): string {
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i]!.length)))
+  const line = (row: string[], fill = ' ') => `| ${row.map((cell, i) => cell.padEnd(widths[i]!, fill)).join(' | ')} |`
+  return [
+    line(head),
+    line(
+      head.map(() => '-'),
+      '-',
+    ),
+    ...rows.map((row) => line(row)),
+  ].join('\n')
+}

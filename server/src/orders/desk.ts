@@ -58,7 +58,10 @@ export async function makeOrder(w: Work, order: NewOrder): Promise<Result<string
   const merchant = order.merchant ?? ''
   for (let attempt = 0; ; attempt++) {
     if (order.externalRef) {
-      const { rows } = await w.q.query('select 1 from orders where merchant = $1 and external_ref = $2', [merchant, order.externalRef])
+      const { rows } = await w.q.query('select 1 from orders where merchant = $1 and external_ref = $2', [
+        merchant,
+        order.externalRef,
+      ])
       if (rows.length > 0) return fail({ code: 'CONFLICT', field: 'externalRef' })
     }
     // a number that is taken is drawn again, with one more symbol when that goes on

@@ -27,7 +27,12 @@ export function orderNumber(digits = 5): string {
  * One wrong symbol, and any two neighbours swapped, are always found.
  */
 export function parseOrderNumber(typed: string): string | null {
-  const text = typed.trim().toUpperCase().replace(/^DS[- ]?/, '').replaceAll('O', '0').replace(/[IL]/g, '1')
+  const text = typed
+    .trim()
+    .toUpperCase()
+    .replace(/^DS[- ]?/, '')
+    .replaceAll('O', '0')
+    .replace(/[IL]/g, '1')
   if (!/^[0-9A-HJKMNP-TV-Z]{6,8}$/.test(text)) return null
   return checkSymbol(text.slice(0, -1)) === text.at(-1) ? `DS-${text}` : null
 }

@@ -1,7 +1,6 @@
 // SQL, a router and the bus in; orders, runs and the dispatcher's desk out. Commands are one transaction each, told to everybody after COMMIT.
 import type { RunView } from '@doorstep/shared/api'
 import type { Fault } from '@doorstep/shared/codes'
-import { LIFE } from '@doorstep/shared/order'
 import { fail, ok, type Result } from '@doorstep/shared/result'
 import type { RunStop } from '@doorstep/shared/track'
 import type { LngLat, Millis, OrderId, RunId } from '@doorstep/shared/units'
@@ -209,13 +208,14 @@ export function orders(parts: OrdersParts): Orders & Desk {
         if (order.run_id !== rows[0].run_id) return fail({ code: 'CONFLICT', version: order.version })
         if (how.expectedVersion !== undefined && how.expectedVersion !== order.version)
           return fail({ code: 'VERSION', version: order.version, status: order.status })
+        const stop = order.stop_id
+        const leaves = runs.LEAVES_RUN.has(action)
         const told = await apply(w, order, action, {
           data: how.reason ? { reason: how.reason } : {},
-          ...(runs.LEAVES_RUN.has(action) && { change: { run_id: null } }),
+          ...(leaves && { change: { run_id: null, stop_id: null } }),
         })
         if (!told.ok) return told
-        if (!run || !runs.LEAVES_RUN.has(action)) return ok({ left: null })
-        return ok({ left: (await runs.takeOff(w, run, order)) ? run.id : null })
+        return ok({ left: run && leaves && (await runs.takeOff(w, run, stop)) ? run.id : null })
       })
       if (!done.ok) return done
       if (done.value.left) await straighten(done.value.left as RunId)

@@ -119,7 +119,7 @@ export function plans(
     )
     const drives = new Map(active.rows.map((r) => [r.driver_id, r.id]))
     for (const [driver, run] of known) if ((drives.get(driver) ?? null) !== run) forgetDriver(driver)
-    const seen = (await Promise.all([...orders].map(async ([id, row]) => ({ id, version: (await row)?.version ?? 0 }))))
+    const seen = await Promise.all([...orders].map(async ([id, row]) => ({ id, version: (await row)?.version ?? 0 })))
     const rows = await sql.query<{ id: OrderId; version: number }>('select id, version from orders where id = any($1::uuid[])', [
       seen.map((o) => o.id),
     ])
@@ -304,7 +304,10 @@ function toView(o: OrderRowFull, epoch: string): OrderBase['view'] {
     door: { at: [o.lng, o.lat], label: o.label },
     window: live ? toWindow(o) : null,
     promise: o.promise_from !== null && o.promise_to !== null ? { from: o.promise_from, to: o.promise_to } : null,
-    attempt: failed && o.status !== 'delivered' && o.status !== 'completed' ? { reason: attemptReason(failed.reason), at: failed.at } : null,
+    attempt:
+      failed && o.status !== 'delivered' && o.status !== 'completed'
+        ? { reason: attemptReason(failed.reason), at: failed.at }
+        : null,
     driver:
       live && o.driver_id && o.driver_name
         ? { name: firstName(o.driver_name), alias: alias(o.id, o.driver_id), vehicle: o.vehicle ?? '' }

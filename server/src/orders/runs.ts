@@ -31,7 +31,6 @@ interface HeldStop {
   arrived_at: Millis | null
 }
 
-const NO_RUN: Fault = { code: 'NOT_FOUND' }
 const open = (status: RunStop['status']): boolean => status === 'pending' || status === 'arrived'
 
 /** Locks a run. Runs are always locked before orders, and orders in the order of their ids. */
@@ -62,20 +61,19 @@ async function saveRun(w: Work, run: HeldRun, times: { started?: Millis; ended?:
 
 /** Metres along the line as `route` measures it, whatever the router's own measure: the last waypoint is exactly the end. */
 function alongs(plan: RoutePlan): number[] {
-  const prepared = route(plan.line, plan.segmentSeconds ?? undefined)
+  const prepared = route(stored(plan.line))
   const scale = plan.length > 0 ? prepared.length / plan.length : 1
   return plan.waypoints.map((m) => Math.min(prepared.length, m * scale))
 }
 
 async function saveRoute(w: Work, run: string, version: number, plan: RoutePlan): Promise<void> {
-  const line = plan.line.map(([lng, lat]) => [round(lng), round(lat)])
   await w.q.query(
     `insert into run_routes (run_id, version, line, segment_seconds, length_m, seconds, confidence, source, made_at)
      values ($1, $2, $3::jsonb, $4::jsonb, $5, $6, $7, $8, $9)`,
     [
       run,
       version,
-      JSON.stringify(line),
+      JSON.stringify(stored(plan.line)),
       plan.segmentSeconds && JSON.stringify(plan.segmentSeconds.map((s) => Math.round(s * 100) / 100)),
       plan.length,
       plan.seconds,
@@ -85,7 +83,8 @@ async function saveRoute(w: Work, run: string, version: number, plan: RoutePlan)
     ],
   )
 }
-/** Six decimals: 0.1 m. */
+/** A line as it is stored: six decimals, 0.1 m. What is measured is what will be read. */
+const stored = (line: readonly LngLat[]): LngLat[] => line.map(([lng, lat]) => [round(lng), round(lat)])
 const round = (degrees: number): number => Math.round(degrees * 1e6) / 1e6
 
 /** A plan that a run can be driven by: at least two vertices and one waypoint a door, after the start. */
@@ -150,7 +149,8 @@ async function putOn(w: Work, run: string, order: Held, place: number, along: nu
 
 /** Gives the run to a driver, or to another one while it is under way. */
 export async function assignRun(w: Work, run: HeldRun, driver: DriverId): Promise<Result<void, Fault>> {
-  if (run.status === 'finished' || run.status === 'cancelled') return fail({ code: 'TRANSITION', status: run.status, version: run.version })
+  if (run.status === 'finished' || run.status === 'cancelled')
+    return fail({ code: 'TRANSITION', status: run.status, version: run.version })
   const { rows } = await w.q.query('select 1 from drivers where id = $1', [driver])
   if (rows.length === 0) return fail({ code: 'NOT_FOUND', field: 'driverId' })
   if (run.status === 'started' && (await isDriving(w.q, driver, run.id))) return fail({ code: 'CONFLICT', field: 'driverId' })
@@ -178,7 +178,8 @@ async function each(w: Work, run: string, action: OrderAction): Promise<void> {
 }
 
 export async function startRun(w: Work, run: HeldRun): Promise<Result<void, Fault>> {
-  if (run.status !== 'assigned' || run.driver_id === null) return fail({ code: 'TRANSITION', status: run.status, version: run.version })
+  if (run.status !== 'assigned' || run.driver_id === null)
+    return fail({ code: 'TRANSITION', status: run.status, version: run.version })
   if (await isDriving(w.q, run.driver_id, run.id)) return fail({ code: 'CONFLICT', field: 'driverId' })
   run.status = 'started'
   await saveRun(w, run, { started: w.now })
@@ -217,14 +218,12 @@ async function sameRouteAgain(w: Work, run: HeldRun): Promise<number> {
   return run.route_version + 1
 }
 
-/** Takes an order's stop out of its run, when it has one that is still ahead. The run must be held. */
-export async function takeOff(w: Work, run: HeldRun, order: Held): Promise<boolean> {
+/** Takes a stop out of its run, when it is still ahead. The run must be held. */
+export async function takeOff(w: Work, run: HeldRun, stop: string | null): Promise<boolean> {
   const { count } = await w.q.query(
     `update stops set status = 'cancelled', ended_at = $2 where id = $1 and status in ('pending', 'arrived')`,
-    [order.stop_id, w.now],
+    [stop, w.now],
   )
-  order.run_id = null
-  order.stop_id = null
   if (count === 0) return false
   run.route_version = await sameRouteAgain(w, run)
   await saveRun(w, run)
@@ -266,8 +265,15 @@ export async function layRoute(w: Work, run: HeldRun, plan: RoutePlan): Promise<
 }
 
 /** Puts one more order on a run that may be under way, before the `index`-th stop still ahead. */
-export async function addStop(w: Work, run: HeldRun, orderId: string, index: number, plan: RoutePlan): Promise<Result<void, Fault>> {
-  if (run.status === 'finished' || run.status === 'cancelled') return fail({ code: 'TRANSITION', status: run.status, version: run.version })
+export async function addStop(
+  w: Work,
+  run: HeldRun,
+  orderId: string,
+  index: number,
+  plan: RoutePlan,
+): Promise<Result<void, Fault>> {
+  if (run.status === 'finished' || run.status === 'cancelled')
+    return fail({ code: 'TRANSITION', status: run.status, version: run.version })
   const loaded = await loadable(w, [orderId])
   if (!loaded.ok) return loaded.fault.field ? fail({ ...loaded.fault, field: 'orderId' }) : loaded
   const order = loaded.value[0]!
@@ -291,6 +297,8 @@ export interface Said {
   readonly reason?: FailReason
   readonly note?: string
   readonly expectedVersion?: number
+  /** It was known to be late by whoever says it. */
+  readonly late?: boolean
 }
 const ACTION_OF = { arrived: 'arrive', delivered: 'deliver', failed: 'fail' } as const
 
@@ -302,7 +310,7 @@ export async function settle(w: Work, run: HeldRun, stop: HeldStop, order: Held,
   if (said.expectedVersion !== undefined && said.expectedVersion !== order.version)
     return fail({ code: 'VERSION', version: order.version, status: order.status })
   const action = ACTION_OF[said.type]
-  const late = said.at < order.status_at
+  const late = said.late === true || said.at < order.status_at
   const data = { ...(said.reason && { reason: said.reason }), ...(said.note && { note: said.note }), stopId: stop.id }
   // a run that has not started has no arrivals; the parcel is perhaps still in the shop
   const there = run.status === 'started' || (run.status === 'finished' && stop.status === 'failed')
@@ -370,10 +378,23 @@ export function bestIndex(from: LngLat, ahead: readonly LngLat[], door: LngLat):
 }
 
 /** Asks for the way from a place through doors; one that fits, or null. */
-export async function askRoute(router: Router, from: LngLat, doors: readonly LngLat[], heading?: number | null): Promise<RoutePlan | null> {
+export async function askRoute(
+  router: Router,
+  from: LngLat,
+  doors: readonly LngLat[],
+  heading?: number | null,
+): Promise<RoutePlan | null> {
   const plan = await router.route([from, ...doors], heading === null || heading === undefined ? {} : { heading })
   return fits(plan, doors.length) ? plan : null
 }
 
 /** Actions after which the parcel is no longer on its run. */
-export const LEAVES_RUN: ReadonlySet<OrderAction> = new Set(['hold', 'unassign', 'cancel', 'lose', 'return', 'retry', 'make_available'])
+export const LEAVES_RUN: ReadonlySet<OrderAction> = new Set([
+  'hold',
+  'unassign',
+  'cancel',
+  'lose',
+  'return',
+  'retry',
+  'make_available',
+])
