@@ -137,7 +137,7 @@ export function drive(on: Road, from: Vehicle, dt: Seconds): { vehicle: Vehicle;
     const room = Math.max(0, Math.min(ahead, redAhead(on, along, speed, t)))
     // The speed is that of the end of the step, so it is asked for there.
     const gone = speed * step
-    const wish = Math.min(allowedAt(on, along + gone), Math.sqrt(2 * BRAKING * Math.max(0, room - gone / 2)))
+    const wish = Math.min(allowedAt(on, along + gone), Math.sqrt(2 * BRAKING * Math.max(0, room - gone)))
     const next = Math.min(wish, speed + ACCELERATION * step)
     along = Math.min(along + Math.min(((speed + next) / 2) * step, room), on.route.length)
     speed = room < 0.3 ? 0 : next
@@ -164,7 +164,8 @@ function redAhead(on: Road, along: Metres, speed: MetresPerSecond, t: Seconds): 
     if (ahead < -0.5) continue
     if (ahead > 150) break
     const red = (t + light.phase) % light.cycle < light.red
-    if (red && ahead >= speed ** 2 / (2 * BRAKING) - 1) return ahead
+    // Harder than usual, so that a van which has begun to brake does not change its mind.
+    if (red && ahead + 1 >= speed ** 2 / (3 * BRAKING)) return ahead
   }
   return Number.POSITIVE_INFINITY
 }
