@@ -1,8 +1,8 @@
 // One fix after another, in order of (fix time, seq), in; place, progress, off-route, arrivals and pace out. Knows nothing of arrival order.
-import { bearing, wrap } from '@doorstep/shared/geo'
+import { bearing, distance, wrap } from '@doorstep/shared/geo'
 import { type Cursor, locate } from '@doorstep/shared/locate'
 import { pointAt } from '@doorstep/shared/route'
-import type { Metres, Millis } from '@doorstep/shared/units'
+import type { LngLat, Metres, Millis } from '@doorstep/shared/units'
 import { type PlanStop, RING_M, RING_MAX_M, type TripPlan } from './plan.ts'
 import { expected, secondsAt } from './prior.ts'
 
@@ -65,6 +65,9 @@ const REACH_MPS = 45
 /** A line may be this far beside before it counts as away, m (T6). */
 const AWAY_M = 50
 const AWAY_FIXES = 3
+/** Without an accuracy the noise is unknown: then the third must be this much further than the limit, or they must be this many. */
+const AWAY_SURE = 1.5
+const AWAY_LONG = 12
 /** Progress is not believed from further beside than this, m. */
 const BESIDE_MAX_M = 120
 /** A stop that was never reached is no longer looked for this far behind, m. */
@@ -144,6 +147,14 @@ export function step(f: Fold, s: Step, plan: TripPlan | null): boolean {
   return true
 }
 
+/** Metres from where the motion so far leads one to expect the driver at the fix's time; 0 before the first fix. */
+export function surprise(f: Fold, s: Step, plan: TripPlan | null): Metres {
+  if (f.t < 0) return 0
+  const ahead = Math.max(0, f.pace) * ((s.t - f.t) / 1000)
+  const on: LngLat = plan && !f.offRoute ? pointAt(plan.route, f.along + ahead) : [f.lng, f.lat]
+  return distance(on, [s.lng, s.lat])
+}
+
 /** A jump is believed when two more fixes agree with it: each within reach of the one before (T5). */
 function believe(f: Fold, s: Step, kx: number, ky: number): boolean {
   const agrees =
@@ -163,7 +174,7 @@ function progress(f: Fold, s: Step, plan: TripPlan, moved: Metres, seconds: numb
   const heading =
     s.heading >= 0 && s.speed >= 2
       ? s.heading
-      : moved > 20 && moved < 250
+      : moved > 30 && moved < 250
         ? bearing([f.lng, f.lat], [s.lng, s.lat], { kx, ky })
         : null
   const lost = !first && f.onT < f.t
@@ -182,8 +193,9 @@ function progress(f: Fold, s: Step, plan: TripPlan, moved: Metres, seconds: numb
   }
   f.beside = found.distance
   if (found.distance > limit) {
-    f.away++
-    if (f.away >= AWAY_FIXES) f.offRoute = true
+    // A parked car that repeats its place is no further news.
+    if (moved >= 5 || f.away < AWAY_FIXES) f.away++
+    if (f.away >= AWAY_FIXES && (s.accuracy >= 0 || found.distance > AWAY_SURE * limit || f.away >= AWAY_LONG)) f.offRoute = true
   } else {
     f.away = 0
     f.offRoute = false
