@@ -3,11 +3,12 @@ import { bearing, distance, wrap } from '@doorstep/shared/geo'
 import { type Cursor, locate } from '@doorstep/shared/locate'
 import { pointAt } from '@doorstep/shared/route'
 import type { LngLat, Metres, Millis } from '@doorstep/shared/units'
+import { type Going, goOn } from './pace.ts'
 import { type PlanStop, RING_M, RING_MAX_M, type TripPlan } from './plan.ts'
 import { expected, secondsAt } from './prior.ts'
 
 /** All that is known after a prefix of a trip's fixes. Plain numbers: it is copied on every fix and kept as JSON. −1 is unknown. */
-export interface Fold {
+export interface Fold extends Going {
   /** The newest believed fix; t is −1 before the first. */
   t: Millis
   seq: number
@@ -35,11 +36,6 @@ export interface Fold {
   wildT: Millis
   wildLng: number
   wildLat: number
-  /** Seconds needed and seconds expected on this trip, with older ones fading. */
-  needed: number
-  planned: number
-  /** When it last moved. */
-  movedAt: Millis
   /** First stop that is not behind it; per stop when it was reached and left, −1 when not. */
   stop: number
   arrived: readonly Millis[]
@@ -98,7 +94,9 @@ export function emptyFold(stops: number): Fold {
     wildLat: 0,
     needed: 0,
     planned: 0,
-    movedAt: -1,
+    waited: 0,
+    anchor: 0,
+    anchorT: -1,
     stop: 0,
     arrived: new Array<number>(stops).fill(-1),
     left: new Array<number>(stops).fill(-1),
@@ -130,8 +128,7 @@ export function step(f: Fold, s: Step, plan: TripPlan | null): boolean {
   if (plan) progress(f, s, plan, moved, seconds, kx, ky)
   if (!first && moved > 12) {
     f.course = bearing([f.lng, f.lat], [s.lng, s.lat], { kx, ky })
-    f.movedAt = s.t
-  } else if (first) f.movedAt = s.t
+  }
   if (seconds > 0) {
     const v = s.speed >= 0 ? s.speed : moved / seconds
     const k = 1 - Math.exp(-seconds / 12)
@@ -203,11 +200,15 @@ function progress(f: Fold, s: Step, plan: TripPlan, moved: Metres, seconds: numb
     f.onLng = s.lng
     f.onLat = s.lat
   }
-  if (!first) {
+  if (first) {
+    f.anchor = f.along
+    f.anchorT = s.t
+  } else if (f.onT === s.t) {
     const prior = expected(route)
-    const fade = Math.exp(-seconds / 900)
-    f.needed = f.needed * fade + seconds
-    f.planned = f.planned * fade + secondsAt(route, prior, f.along) - secondsAt(route, prior, before)
+    goOn(f, s.t, seconds, secondsAt(route, prior, f.along) - secondsAt(route, prior, before), f.along)
+  } else if (moved > 0) {
+    // Away from the route the plan says nothing of the pace; it is not a halt either.
+    f.anchorT = s.t
   }
   arrivals(f, s, plan, first ? f.along : before, seconds, kx, ky)
 }

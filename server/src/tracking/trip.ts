@@ -65,7 +65,8 @@ export function begin(plan: TripPlan | null, from?: TripState): TripState {
     fold.pace = h.pace
     fold.needed = h.needed
     fold.planned = h.planned
-    fold.movedAt = h.movedAt
+    fold.waited = h.waited
+    fold.anchorT = Math.min(h.t, h.anchorT)
   }
   return {
     routeVersion: plan ? plan.routeVersion : 0,
@@ -273,7 +274,9 @@ export function toTrack(
     nextStop: next,
     phase,
     arrivedAt,
-    pace: paceOf(h.needed, h.planned),
+    pace: paceOf(h),
+    still: h.anchorT >= 0 ? Math.max(0, (h.t - h.anchorT) / 1000) : 0,
+    waited: h.waited,
     interval,
     kept,
   }
