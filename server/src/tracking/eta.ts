@@ -81,9 +81,9 @@ function serviceBefore(plan: TripPlan, track: Track, index: number, now: Millis)
 
 /** Low, middle and high of the seconds to go from the fix, before calibration. */
 function band(plan: TripPlan, track: Track, mid: Seconds, drive: Seconds): [low: Seconds, mid: Seconds, high: Seconds] {
-  const waited = Math.min(1, Math.max(0, (track.waited ?? 0) / WAITED_S))
+  const waited = Math.min(1, Math.max(0, track.waited / WAITED_S))
   // Standing at a door is service, not a halt that may go on.
-  const still = track.phase === 'arrived' ? 0 : (track.still ?? 0)
+  const still = track.phase === 'arrived' ? 0 : track.still
   let wide = Math.sqrt(Math.min(1, LONG_S / Math.max(1, mid)))
   if (plan.route.seconds) wide *= PLANNED_BAND
   if (plan.confidence === 'low') wide *= 1.5
