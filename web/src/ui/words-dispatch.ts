@@ -138,7 +138,6 @@ const DEGRADED: Record<string, string> = {
 export const words = {
   title: 'Dispatch',
   pageTitle: (late: number) => (late > 0 ? `(${late} late) Dispatch · Doorstep` : 'Dispatch · Doorstep'),
-  skip: 'Skip to the list of drivers',
   regions: { list: 'Drivers', map: 'Fleet map', detail: 'Details', alerts: 'Alerts' },
   brand: 'Doorstep',
 

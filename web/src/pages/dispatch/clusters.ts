@@ -36,7 +36,14 @@ export function clustersOf(vehicles: Iterable<Vehicle>, zoom: number, pixels: nu
     if (look === 'late') cell.late++
     if (look === 'silent') cell.silent++
   }
-  return [...cells].map(([key, c]) => ({ key: String(key), lng: c.x / c.n, lat: c.y / c.n, count: c.n, late: c.late, silent: c.silent }))
+  return [...cells].map(([key, c]) => ({
+    key: String(key),
+    lng: c.x / c.n,
+    lat: c.y / c.n,
+    count: c.n,
+    late: c.late,
+    silent: c.silent,
+  }))
 }
 
 /** The server's own counts, when the fleet is too large to be sent whole. */

@@ -102,9 +102,12 @@ export function DriverList(props: DriverListProps) {
               }
             }}
           />
-          <kbd aria-hidden="true">/</kbd>
+          <span className="key" aria-hidden="true">
+            /
+          </span>
         </label>
-        <div className="chips" role="group" aria-label={words.filters}>
+        <fieldset className="chips">
+          <legend className="unseen">{words.filters}</legend>
           {FILTERS.map((f) => (
             <button
               type="button"
@@ -118,7 +121,7 @@ export function DriverList(props: DriverListProps) {
               <span className="chip-count">{tally[f].toLocaleString('en')}</span>
             </button>
           ))}
-        </div>
+        </fieldset>
       </div>
       <div
         ref={scroller}

@@ -171,9 +171,17 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
   const markOne = (v: Vehicle): void => {
     const { selected, listed } = props.current
     const look = lookOf(v.standing)
-    if (look === null) return layer.remove(v.slot)
+    if (look === null) {
+      layer.remove(v.slot)
+      return
+    }
     const chosen = v.row.id === selected
-    layer.mark(v.slot, { look, selected: chosen, dim: !chosen && listed !== null && !listed.has(v.row.id), offRoute: v.row.offRoute })
+    layer.mark(v.slot, {
+      look,
+      selected: chosen,
+      dim: !chosen && listed !== null && !listed.has(v.row.id),
+      offRoute: v.row.offRoute,
+    })
   }
   const place = (v: Vehicle): void => {
     if (v.at === 0 || lookOf(v.standing) === null) return

@@ -23,8 +23,14 @@ export const routeExtra: Extra = (theme) => {
     sources: { run: { type: 'geojson', data: EMPTY }, trail: { type: 'geojson', data: EMPTY } },
     layers: [
       line('run-casing', 'run', null, { 'line-color': dark ? '#0b0f15' : '#ffffff', 'line-width': width(5, 11) }),
-      line('run-done', 'run', ['==', ['get', 'part'], 'done'], { 'line-color': dark ? '#566072' : '#a5adba', 'line-width': width(3, 6) }),
-      line('run-ahead', 'run', ['==', ['get', 'part'], 'ahead'], { 'line-color': dark ? '#8f89ff' : '#4f46e5', 'line-width': width(3, 6.5) }),
+      line('run-done', 'run', ['==', ['get', 'part'], 'done'], {
+        'line-color': dark ? '#566072' : '#a5adba',
+        'line-width': width(3, 6),
+      }),
+      line('run-ahead', 'run', ['==', ['get', 'part'], 'ahead'], {
+        'line-color': dark ? '#8f89ff' : '#4f46e5',
+        'line-width': width(3, 6.5),
+      }),
       {
         ...line('trail', 'trail', null, {
           'line-color': dark ? '#f2f5f9' : '#10141b',
@@ -64,5 +70,7 @@ export const trailLine = (trail: readonly LngLat[]): GeoJSON.FeatureCollection =
     ? EMPTY
     : {
         type: 'FeatureCollection',
-        features: [{ type: 'Feature', properties: {}, geometry: { type: 'LineString', coordinates: trail.map((p) => [p[0], p[1]]) } }],
+        features: [
+          { type: 'Feature', properties: {}, geometry: { type: 'LineString', coordinates: trail.map((p) => [p[0], p[1]]) } },
+        ],
       }

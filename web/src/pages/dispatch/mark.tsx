@@ -1,9 +1,9 @@
 // A standing in, the same mark that the map draws, out; and the pieces that several panels share.
 import type { ReactNode } from 'react'
-import type { ApiFault } from './api.ts'
 import type { Look } from '../../map/fleet-layer.ts'
 import { Button, IconButton, Note } from '../../ui/controls.tsx'
 import { words } from '../../ui/words-dispatch.ts'
+import type { ApiFault } from './api.ts'
 import { lookOf, type Standing } from './standing.ts'
 
 /** Shape and colour of a vehicle as on the map; hidden from screen readers, since words stand beside it. */
@@ -44,7 +44,17 @@ export function Mark({ look }: { look: Look }) {
 /** The mark in lists, where also those stand whom the map leaves out. */
 export const markOf = (s: Standing): Look => lookOf(s) ?? (s.work === 'idle' ? 'idle' : 'silent')
 
-export function PanelHead({ title, sub, onClose, children }: { title: string; sub?: ReactNode; onClose: () => void; children?: ReactNode }) {
+export function PanelHead({
+  title,
+  sub,
+  onClose,
+  children,
+}: {
+  title: string
+  sub?: ReactNode
+  onClose: () => void
+  children?: ReactNode
+}) {
   return (
     <header className="panel-head">
       {children}

@@ -29,7 +29,9 @@ export function useAsk<T>(key: string | null, ask: () => Promise<Result<T, ApiFa
       setHeld((before) => {
         if (answer.ok) return { key, asked: { kind: 'ready', value: answer.value } }
         // What is on screen stays when a refresh fails; the banner tells of the connection.
-        return before.key === key && before.asked.kind === 'ready' ? before : { key, asked: { kind: 'failed', fault: answer.fault } }
+        return before.key === key && before.asked.kind === 'ready'
+          ? before
+          : { key, asked: { kind: 'failed', fault: answer.fault } }
       })
     })
   }, [key])
