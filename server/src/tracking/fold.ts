@@ -203,6 +203,10 @@ function progress(f: Fold, s: Step, plan: TripPlan, moved: Metres, seconds: numb
   if (first) {
     f.anchor = f.along
     f.anchorT = s.t
+  } else if (serving(f)) {
+    // At a door it is service that passes, which the plan counts by itself.
+    f.anchor = f.along
+    f.anchorT = s.t
   } else if (f.onT === s.t) {
     const prior = expected(route)
     goOn(f, s.t, seconds, secondsAt(route, prior, f.along) - secondsAt(route, prior, before), f.along)
@@ -212,6 +216,9 @@ function progress(f: Fold, s: Step, plan: TripPlan, moved: Metres, seconds: numb
   }
   arrivals(f, s, plan, first ? f.along : before, seconds, kx, ky)
 }
+
+/** It stands at a stop. */
+const serving = (f: Fold): boolean => f.stop < f.arrived.length && f.arrived[f.stop]! >= 0 && f.left[f.stop]! < 0
 
 /** Arrival is by progress and place, swept along the route between two fixes, left with hysteresis (T7). */
 function arrivals(f: Fold, s: Step, plan: TripPlan, before: Metres, seconds: number, kx: number, ky: number): void {
