@@ -9,7 +9,7 @@ import type { DriverNo, LngLat, Millis, RunId } from '@doorstep/shared/units'
 import { type TripLine, tripLine } from './replay-line.ts'
 import { etaTo } from './tracking/eta.ts'
 import { placeStops, type TripPlan } from './tracking/plan.ts'
-import { advance, begin, type TripState, toTrack } from './tracking/trip.ts'
+import { advance, begin, isApproaching, type TripState, toTrack } from './tracking/trip.ts'
 
 const NOBODY = 0 as DriverNo
 const RUN = 'replay' as RunId
