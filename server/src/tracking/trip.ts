@@ -195,12 +195,13 @@ function foldRows(fold: Fold, rows: readonly number[], from: number, to: number,
       }
     }
     load(best)
-    step(fold, s, plan)
-    // The state is of the newest fix, though another of the same instant was believed.
-    fold.seq = rows[(end - 1) * ROW + 1]!
-    if (along > fold.along) {
-      fold.along = along
-      fold.segment = segment
+    if (step(fold, s, plan)) {
+      // The state is of the newest fix, though another of the same instant was believed.
+      fold.seq = rows[(end - 1) * ROW + 1]!
+      if (along > fold.along) {
+        fold.along = along
+        fold.segment = segment
+      }
     }
     i = end
   }
