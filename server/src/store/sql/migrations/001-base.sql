@@ -53,7 +53,7 @@ create table fixes (
   heading real,
   altitude real,
   battery real,
-  -- Bits: 1 mock, 2 speed, 4 heading, 8 altitude, 16 battery.
+  -- Bits: 1 mock, 2 speed, 4 heading, 8 altitude, 16 battery, 32 rollover.
   flags smallint not null default 0,
   primary key (device_id, qid, seq, day)
 ) partition by range (day);
