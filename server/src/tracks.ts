@@ -1,8 +1,8 @@
 // Tracks of this node's drivers and of other nodes in; the newest of each driver, and word of every change, out.
 import type { Track } from '@doorstep/shared/track'
 import type { DriverNo, Millis } from '@doorstep/shared/units'
-import type { Positions } from './store/positions/port.ts'
 import { pack, unpack } from './packed.ts'
+import type { Positions } from './store/positions/port.ts'
 
 export interface Tracks {
   get(no: DriverNo): Track | null
