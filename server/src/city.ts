@@ -98,7 +98,7 @@ async function load(file: Uint8Array): Promise<City> {
     info,
     router: {
       name: 'city',
-      route: async (waypoints, options) => plan(streets, finder, waypoints, options?.heading) ?? straight(waypoints),
+      route: async (waypoints, options) => (await plan(streets, finder, waypoints, options?.heading)) ?? straight(waypoints),
       health: async () => true,
     },
     places: openPlaces({ lng: doorLng!, lat: doorLat!, street: doorStreet!, number: doorNumber! }, names),
