@@ -1,7 +1,7 @@
 // Tracks of this node's drivers and of other nodes in; the newest of each driver, and word of every change, out.
 import type { Track } from '@doorstep/shared/track'
 import type { DriverNo, Millis } from '@doorstep/shared/units'
-import { pack, unpack } from './packed.ts'
+import { packMessage, unpackMessage } from './store/positions/pack.ts'
 import type { Positions } from './store/positions/port.ts'
 
 export interface Tracks {
@@ -54,7 +54,7 @@ export function openTracks(positions: Positions, node: string, now: () => Millis
     if (unsent.size === 0) return
     const tracks = [...unsent.values()]
     unsent.clear()
-    positions.publish(pack(node, tracks))
+    positions.publish(packMessage(node, tracks))
   }
 
   async function save(): Promise<void> {
@@ -71,7 +71,7 @@ export function openTracks(positions: Positions, node: string, now: () => Millis
   const saveSoon = (): void => void save().catch(onFailure)
 
   positions.onMessage((message) => {
-    const batch = unpack(message)
+    const batch = unpackMessage(message)
     if (batch === null || batch.node === node) return
     for (const track of batch.tracks) apply(track)
   })
