@@ -6,11 +6,11 @@ import type { Result } from '@doorstep/shared/result'
 import { type ShownWindow, STALE_MS, type WindowReason } from '@doorstep/shared/track'
 import type { DriverId, DriverNo, LngLat, Millis, RunId } from '@doorstep/shared/units'
 import type { Device, Orders, RunPlan, WindowChange } from './orders/port.ts'
-import { etaOf, planOf } from './plan.ts'
+import { type EtaOf, planOf } from './plan.ts'
 import type { Router } from './routing/port.ts'
 import type { Journal } from './store/journal.port.ts'
-import { reshow } from './tracking/eta.ts'
 import { advance, begin, type TripEvent, type TripState, toTrack } from './tracking/trip.ts'
+import { reshow } from './tracking/window.ts'
 import type { Tracks } from './tracks.ts'
 import { turns } from './turns.ts'
 
@@ -19,6 +19,7 @@ export interface IngestParts {
   readonly journal: Journal
   readonly router: Router
   readonly tracks: Tracks
+  readonly etaOf: EtaOf
   readonly now: () => Millis
   readonly newId: () => string
   readonly alert: (alert: Alert) => void
@@ -68,7 +69,7 @@ const REFOLD_MS = 1_200_000
 const LATE_MS = 300_000
 
 export function openIngest(parts: IngestParts): Ingest {
-  const { orders, journal, router, tracks, now } = parts
+  const { orders, journal, router, tracks, etaOf, now } = parts
   const vans = new Map<DriverId, Van>()
   const turn = turns<DriverNo>((error) => parts.onError(error, 'ingest'))
 

@@ -2,6 +2,7 @@
 import type { Eta, Track } from '@doorstep/shared/track'
 import type { Millis } from '@doorstep/shared/units'
 import type { RunPlan } from './orders/port.ts'
+import type { Calibration } from './tracking/calibration.ts'
 import { etaTo } from './tracking/eta.ts'
 import type { TripPlan } from './tracking/plan.ts'
 
@@ -28,9 +29,14 @@ export function planOf(run: RunPlan): TripPlan {
 }
 
 /** When stop `index` of a run is reached, or why that is not known. */
-export function etaOf(run: RunPlan | null, index: number, track: Track | null, now: Millis): Eta {
-  if (run === null || run.status === 'draft' || run.status === 'assigned') return { kind: 'unknown', why: 'not_started' }
-  if (run.status !== 'started') return { kind: 'unknown', why: 'finished' }
-  if (track === null || track.run !== run.id) return { kind: 'unknown', why: 'no_position' }
-  return etaTo(planOf(run), track, index, now)
+export type EtaOf = (run: RunPlan | null, index: number, track: Track | null, now: Millis) => Eta
+
+/** With the calibration that was learned last. */
+export function etas(calibration: () => Calibration): EtaOf {
+  return (run, index, track, now) => {
+    if (run === null || run.status === 'draft' || run.status === 'assigned') return { kind: 'unknown', why: 'not_started' }
+    if (run.status !== 'started') return { kind: 'unknown', why: 'finished' }
+    if (track === null || track.run !== run.id) return { kind: 'unknown', why: 'no_position' }
+    return etaTo(planOf(run), track, index, now, calibration())
+  }
 }

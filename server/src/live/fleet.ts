@@ -6,7 +6,6 @@ import { type Freshness, freshness, STALE_MS, type Track } from '@doorstep/share
 import type { Bbox, DriverId, DriverNo, Millis, OrderId } from '@doorstep/shared/units'
 import type { Namespace } from 'socket.io'
 import type { RunPlan, Session } from '../orders/port.ts'
-import { etaOf } from '../plan.ts'
 import { type Frame, frameOf } from './fastwire.ts'
 import { BUSY_BYTES, cutSlow, guard, type Served, serve } from './guard.ts'
 import { attach, handler, shape } from './handlers.ts'
@@ -40,7 +39,7 @@ const COUNT_FROM = 3_000
 const LIVE_MS = 15_000
 
 export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
-  const { orders, records, tracks, now } = parts
+  const { orders, records, tracks, etaOf, now } = parts
   const desks = new Set<Desk>()
   const members = new Map<DriverNo, Member>()
   const byId = new Map<string, Member>()

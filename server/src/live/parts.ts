@@ -4,6 +4,7 @@ import type { Alert } from '@doorstep/shared/protocol'
 import type { Millis } from '@doorstep/shared/units'
 import type { Ingest } from '../ingest.ts'
 import type { Auth, Orders } from '../orders/port.ts'
+import type { EtaOf } from '../plan.ts'
 import type { Journal } from '../store/journal.port.ts'
 import type { Gates } from '../tracking/view.ts'
 import type { Tracks } from '../tracks.ts'
@@ -24,6 +25,7 @@ export interface LiveParts {
   readonly ingest: Ingest
   readonly journal: Journal
   readonly tracks: Tracks
+  readonly etaOf: EtaOf
   readonly door: Door
   readonly rates: Rates
   readonly gates: Gates
@@ -32,8 +34,8 @@ export interface LiveParts {
   readonly random: () => number
   /** What works less well now, by name. */
   readonly degraded: () => readonly string[]
-  /** True when word of changes may have been lost between nodes: then what is shown is read again. */
-  readonly deaf: () => boolean
+  /** There are other nodes, and word of their changes may be lost: what is watched is asked for again with each heartbeat. */
+  readonly shared: boolean
   readonly onError: (error: unknown, what: string) => void
 }
 export interface Rates {

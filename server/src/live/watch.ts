@@ -5,7 +5,6 @@ import type { OrderView } from '@doorstep/shared/track'
 import type { DriverNo, Millis, OrderId } from '@doorstep/shared/units'
 import type { Namespace } from 'socket.io'
 import type { Link, OrderBase } from '../orders/port.ts'
-import { etaOf } from '../plan.ts'
 import { orderViewOf, viewOf } from '../tracking/view.ts'
 import { turns } from '../turns.ts'
 import { frameOf } from './fastwire.ts'
@@ -42,7 +41,7 @@ const HEARTBEAT_MS = 10_000
 const REREAD_MS = 60_000
 
 export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
-  const { orders, tracks, now } = parts
+  const { orders, tracks, etaOf, now } = parts
   const rooms = new Map<OrderId, Room>()
   const byDriver = new Map<DriverNo, Set<Room>>()
   const watchers = new Set<Watcher>()
@@ -181,7 +180,7 @@ export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
         now: now(),
       })
       const stale = now() - room.readAt
-      if (stale > REREAD_MS || (stale > HEARTBEAT_MS / 2 && parts.deaf())) reread(room)
+      if (stale > REREAD_MS || (stale > HEARTBEAT_MS / 2 && parts.shared)) reread(room)
       else if (now() - room.sentAt >= HEARTBEAT_MS) moveSoon(room)
     }
     let beating = setTimeout(beat, HEARTBEAT_MS * (0.4 + 0.6 * parts.random()))

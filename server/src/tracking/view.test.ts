@@ -89,6 +89,8 @@ function track(w: ReturnType<typeof world>, along: number, nextStop: number): Tr
     nextStop,
     phase: 'arrived',
     arrivedAt: NOW,
+    still: 0,
+    waited: 0,
     pace: 1,
     interval: 1,
     kept: true,
