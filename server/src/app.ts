@@ -141,11 +141,6 @@ export async function openApp(parts: AppParts): Promise<App> {
   const driver = driverEdge(io.of('/driver'), live)
   const watch = watchEdge(io.of('/watch'), live)
   const fleet = fleetEdge(io.of('/fleet'), live)
-  // The request that a socket came with is of no more use, and holds memory for as long as the socket.
-  io.engine.on('connection', (connection: { request: unknown }) => {
-    connection.request = null
-  })
-
   http.on(
     'request',
     httpApp({
@@ -167,6 +162,10 @@ export async function openApp(parts: AppParts): Promise<App> {
     }),
   )
   io.attach(http)
+  // The request that a socket came with is of no more use, and holds memory for as long as the socket.
+  io.engine.on('connection', (connection: { request: unknown }) => {
+    connection.request = null
+  })
   const figures = createServer(metricsApp(registry))
   const metricsPort = await listen(figures, config.metricsPort, '127.0.0.1')
   meter.watch({ sockets: () => io, journal, positions, tracks })
