@@ -8,7 +8,7 @@ import type { Route } from '@doorstep/shared/route'
 import type { OrderView, RunStop, WindowReason } from '@doorstep/shared/track'
 import type { DeviceId, DriverId, DriverNo, LinkId, LngLat, Millis, OrderId, RunId } from '@doorstep/shared/units'
 import type { RoutePlan } from '../routing/port.ts'
-import type { Calibration } from '../tracking/eta.ts'
+import type { Calibration } from '../tracking/calibration.ts'
 
 /** A run as the tracking core needs it; a new object for every change, so that it can be compared by identity. */
 export interface RunPlan {

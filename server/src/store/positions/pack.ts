@@ -180,6 +180,8 @@ const FIELDS = [
   { key: 'pace', kind: float, absent: 1 },
   { key: 'interval', kind: float, absent: 5 },
   { key: 'kept', kind: bool, absent: true },
+  { key: 'still', kind: float, absent: 0 },
+  { key: 'waited', kind: float, absent: 0 },
 ] as const satisfies readonly Field[]
 
 // A field of Track that is not packed would be lost between nodes: then this line does not compile. Append it to FIELDS.
