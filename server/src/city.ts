@@ -112,14 +112,14 @@ async function load(file: Uint8Array): Promise<City> {
   }
 }
 
-/** Where the middle nine tenths of the vertices are: one far trunk road must not make the map twice as wide. */
+/** Where all but the outermost hundredths of the vertices are: one far trunk road must not make the map twice as wide. */
 function viewOf({ lng, lat }: Extract): { bbox: Bbox; center: LngLat } {
   const xs = lng.slice().sort()
   const ys = lat.slice().sort()
   const at = (sorted: Int32Array, part: number) => sorted[Math.floor((sorted.length - 1) * part)]! / FIXED
   const margin = 0.005
   return {
-    bbox: [at(xs, 0.05) - margin, at(ys, 0.05) - margin, at(xs, 0.95) + margin, at(ys, 0.95) + margin],
+    bbox: [at(xs, 0.01) - margin, at(ys, 0.01) - margin, at(xs, 0.99) + margin, at(ys, 0.99) + margin],
     center: [at(xs, 0.5), at(ys, 0.5)],
   }
 }
