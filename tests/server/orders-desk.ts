@@ -13,7 +13,7 @@ import type { NewOrder, OrderRow, RunView } from '@doorstep/shared/api'
 import { random } from '@doorstep/shared/random'
 import type { DriverId, LngLat } from '@doorstep/shared/units'
 
-export const ADMIN_KEY = 'a key of this test alone, 32 characters'
+export const ADMIN_KEY = 'a-key-of-this-test-alone-32-characters-long'
 export const START: LngLat = [11.9668, 57.7072]
 
 /** Nodes that share one database hear each other's signals. */

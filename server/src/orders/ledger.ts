@@ -104,7 +104,7 @@ async function claim<T>(w: Work, idem: { key: string; body: string }): Promise<R
     [w.by.principal, key],
   )
   const row = rows[0]
-  if (!row || !row.answer) return fail({ code: 'CONFLICT' })
+  if (!row?.answer) return fail({ code: 'CONFLICT' })
   if (!body.equals(row.body_sha256)) return fail({ code: 'IDEM_REUSED' })
   return JSON.parse(open(w.by.principal, idem.key, Buffer.from(row.answer))) as Result<T, Fault>
 }
