@@ -3,20 +3,24 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createDatabase } from '../services/database.ts'
 import { type HttpDesk, openHttp } from './http-desk.ts'
 import { openDesk, START, type TestDesk } from './orders-desk.ts'
 
 let desk: TestDesk
 let http: HttpDesk
 let dir: string
+let database: Awaited<ReturnType<typeof createDatabase>>
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'doorstep-http-'))
-  desk = await openDesk(dir)
+  database = await createDatabase()
+  desk = await openDesk('', database.url)
   http = await openHttp(desk, dir)
 })
 afterAll(async () => {
   await http?.close()
   await desk?.sql.close()
+  await database?.drop()
   await rm(dir, { recursive: true, force: true })
 })
 
