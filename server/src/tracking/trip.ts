@@ -184,19 +184,17 @@ function foldRows(fold: Fold, rows: readonly number[], from: number, to: number,
       let least = Number.POSITIVE_INFINITY
       for (end = i; end < to && rows[end * ROW] === rows[i * ROW]; end++) {
         load(end)
-        const d = surprise(fold, s, plan)
+        // Progress is the furthest that any of them alone would show: one more fix of the instant never takes it back (T4).
+        const alone = copyFold(fold)
+        const believed = step(alone, s, plan)
+        if (believed && alone.along > along) {
+          along = alone.along
+          segment = alone.segment
+        }
+        const d = surprise(fold, s, plan) + (believed ? 0 : HELD_M)
         if (d < least) {
           least = d
           best = end
-        }
-        // Progress is the furthest that any believable one of them shows: one more fix of the instant never takes it back (T4).
-        if (plan && d < BELIEVABLE_M + 5 * ((s.t - fold.t) / 1000)) {
-          const alone = copyFold(fold)
-          step(alone, s, plan)
-          if (alone.along > along) {
-            along = alone.along
-            segment = alone.segment
-          }
         }
       }
     }
@@ -213,8 +211,8 @@ function foldRows(fold: Fold, rows: readonly number[], from: number, to: number,
   }
 }
 
-/** A fix of an instant that has several is believable within this of where the motion leads, m, and 5 more a second. */
-const BELIEVABLE_M = 100
+/** A fix that would be held back as a jump is worse than any that would not, by more than the earth is wide, m. */
+const HELD_M = 1e8
 
 /** Moves the checkpoint over fixes that are too old to wait for late ones among them. */
 function trim(state: TripState, plan: TripPlan | null): TripState {
