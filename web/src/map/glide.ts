@@ -42,6 +42,8 @@ export type Glide = Along | Straight
 
 /** A gap this long is not driven through on the screen: the vehicle is put where it is. */
 const SNAP: Metres = 150
+/** A sighting this far from the path is not on it: the path may begin further on. */
+const BESIDE: Metres = 60
 /** Dead reckoning ends after this, whatever the interval. */
 const CAP: Seconds = 20
 const FADE_MS = 500
@@ -50,7 +52,8 @@ const FADE_MS = 500
 export const glidePath = (line: readonly LngLat[] | null): Route | null => (line && line.length >= 2 ? route(line) : null)
 
 /** Takes a sighting. An older one than the last, or the same again on the same path, changes nothing. */
-export function sight(before: Glide | null, seen: Sighting, path: Route | null, now: Millis): Glide {
+export function sight(before: Glide | null, seen: Sighting, shown: Route | null, now: Millis): Glide {
+  const path = shown && beside(shown, seen.at) <= BESIDE ? shown : null
   if (!before) return path ? begin(seen, path, now) : still(seen, now)
   if (seen.t < before.seen.t) return before
   const samePath = before.mode === 'along' ? before.path === path : path === null
@@ -126,6 +129,8 @@ export function haloRadius(accuracy: Metres | null, speed: MetresPerSecond | nul
 /** No faster than this on the screen, m/s: half as fast again as the vehicle, and what closes a gap in good time. */
 export const topSpeed = (g: Glide): MetresPerSecond => (g.mode === 'along' ? 15 + 1.5 * g.ref.v : Number.POSITIVE_INFINITY)
 
+/** Metres from a place to the path. */
+const beside = (path: Route, at: LngLat): Metres => distance(at, pointAt(path, nearest(path, at, 0, path.length)))
 const reckoning = (interval: Seconds): Seconds => Math.min(CAP, 1.5 * Math.max(1, interval))
 const gap = (before: Glide, seen: Sighting): Seconds => (seen.t - before.seen.t) / 1000
 
