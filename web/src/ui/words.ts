@@ -1,13 +1,13 @@
 // Every sentence of the customer's page, in one place: facts in, English out. Times, durations and distances get their form from format.ts.
 import type { FailReason, OrderStatus } from '@doorstep/shared/order'
 import type { HiddenWhy, WindowReason } from '@doorstep/shared/track'
-import { calendarDay, clockTime, distanceText, duration, sameDay } from './format.ts'
+import { calendarDay, clockSpan, clockTime, distanceText, duration, sameDay } from './format.ts'
 
 interface Span {
   readonly from: number
   readonly to: number
 }
-const span = (w: Span): string => `${clockTime(w.from)} – ${clockTime(w.to)}`
+const span = (w: Span): string => clockSpan(w.from, w.to)
 const stops = (n: number): string => (n === 1 ? '1 stop' : `${n} stops`)
 /** An instant with its day where that is not today. */
 const when = (t: number, now: number): string => (sameDay(t, now) ? clockTime(t) : `${calendarDay(t)}, ${clockTime(t)}`)
@@ -81,6 +81,8 @@ export const words = {
   /** When nothing better is known of who drives. */
   driver: 'your driver',
   step: (status: OrderStatus): string => STEP[status],
+  /** A step that lies behind. */
+  stepDone: (status: OrderStatus): string => (status === 'processing' ? 'Prepared' : STEP[status]),
   quiet: (status: Exclude<OrderStatus, 'out_for_delivery'>, merchant: string) => QUIET[status](merchant),
   failed: (reason: FailReason | null): string => (reason ? FAILED[reason] : FAILED.other),
   failedNext: (merchant: string): string => `${merchant} will be in touch about another try.`,
@@ -93,6 +95,7 @@ export const words = {
   arriving: 'Arriving',
   arrivingOn: (t: number): string => `Arriving ${calendarDay(t)}`,
   onTheWay: 'On its way to you',
+  arrived: 'Arrived',
   almost: 'Almost at your door',
   here: (driver: string): string => `${upper(driver)} is at your door`,
   hereLead: 'Time to open up.',

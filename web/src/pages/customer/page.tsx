@@ -73,16 +73,19 @@ export function Delivery({ feed, view, track, now, retry }: DeliveryProps) {
       <Top name={view.merchant} />
       <section className={`status tone-${story.tone}`}>
         <div className="eyebrow">
-          <p>{story.eyebrow}</p>
+          <p aria-hidden={story.isWindow}>{story.eyebrow}</p>
           {story.badge && (
             <Badge tone={story.badge.tone} icon={story.badge.icon}>
               {story.badge.text}
             </Badge>
           )}
         </div>
-        <h1 className={story.isWindow ? 'headline figures' : 'headline'}>{story.headline}</h1>
+        <h1 className={story.isWindow ? 'headline figures' : 'headline'}>
+          {story.isWindow && <span className="unseen">{story.eyebrow} </span>}
+          {story.headline}
+        </h1>
         {story.lead && <p className="lead">{story.lead}</p>}
-        {story.stopsLeft !== null && <StopsLine left={story.stopsLeft} />}
+        {story.stopsLeft !== null && <StopsLine left={story.stopsLeft} away={story.away} />}
       </section>
       {(story.remarks.length > 0 || (mapless && story.map)) && (
         <div className="remarks">
@@ -195,13 +198,14 @@ const MapWait = () => (
   </div>
 )
 
-/** The stops still to come as a row of dots that ends at home; the sentence above says the same. */
-function StopsLine({ left }: { left: number }) {
+/** The stops still to come as a row of dots that ends at home, and how far it is; the sentence above says the stops. */
+function StopsLine({ left, away }: { left: number; away: string }) {
   const dots = Math.min(9, Math.max(0, left - 1))
   return (
-    <div className="stops" aria-hidden="true">
+    <div className="stops">
       <Icon name="van" />
       <span className="stops-way" />
+      {away && <p>{away}</p>}
       {Array.from({ length: dots }, (_, i) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the dots are alike
         <span key={i} className="stops-dot" />

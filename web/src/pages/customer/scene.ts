@@ -29,7 +29,6 @@ interface Options {
 
 /** Under reduced motion the vehicle is set down anew this often, ms. */
 const STEP_MS = 3_000
-const PADDING = { top: 64, right: 64, bottom: 72, left: 64 }
 
 export function wayLayers(theme: Theme): { sources: Record<string, unknown>; layers: unknown[] } {
   const layout = { 'line-cap': 'round', 'line-join': 'round' }
@@ -137,11 +136,9 @@ export function deliveryScene(port: MapPort, door: LngLat, options: Options): De
   }
 
   const way = () => {
-    const ahead =
-      glide?.mode === 'along' && shown?.vehicle === 'live'
-        ? slice(glide.path, glide.s, glide.path.length)
-        : (shown?.path?.line ?? [])
-    port.setData('way', line(shown?.vehicle === 'none' || ahead.length < 2 ? [] : ahead))
+    const grey = shown?.vehicle === 'grey'
+    const ahead = glide?.mode === 'along' && !grey ? slice(glide.path, glide.s, glide.path.length) : (shown?.path?.line ?? [])
+    port.setData('way', line(shown?.vehicle === 'none' ? [] : ahead, grey))
   }
 
   /** Keeps the vehicle within the middle of the view and the door in it, and comes closer as they do. */
@@ -163,7 +160,10 @@ export function deliveryScene(port: MapPort, door: LngLat, options: Options): De
     const small = spread < 0.28 && port.zoom() < 16
     if (framed && inside(p) && inside(q) && !small) return
     framed = true
-    port.fit([glide.at, door], { padding: PADDING, maxZoom: 16.2, animate: animated })
+    // Room for the label under a vehicle that is silent.
+    const side = Math.max(shown?.vehicle === 'grey' ? 92 : 64, width * 0.14)
+    const over = Math.max(72, height * 0.16)
+    port.fit([glide.at, door], { padding: { top: over, right: side, bottom: over, left: side }, maxZoom: 16.2, animate: animated })
   }
 
   return {
@@ -212,12 +212,12 @@ export function deliveryScene(port: MapPort, door: LngLat, options: Options): De
   }
 }
 
-const line = (coordinates: readonly LngLat[]): GeoJSON.GeoJSON =>
+const line = (coordinates: readonly LngLat[], grey = false): GeoJSON.GeoJSON =>
   coordinates.length < 2
     ? { type: 'FeatureCollection', features: [] }
     : {
         type: 'Feature',
-        properties: {},
+        properties: { grey },
         geometry: { type: 'LineString', coordinates: coordinates.map(([lng, lat]) => [lng, lat]) },
       }
 

@@ -43,6 +43,8 @@ export interface Story {
   readonly steps: readonly Step[]
   /** Stops that remain, this one included; null when not told. */
   readonly stopsLeft: number | null
+  /** How far it is, in words; '' when not told or not known any more. */
+  readonly away: string
   /** How the vehicle may be drawn: `grey` is where it was, not where it is. */
   readonly vehicle: 'live' | 'grey' | 'none'
   readonly map: boolean
@@ -87,7 +89,11 @@ export function tellStory(known: Known, now: Millis, pageNow: Millis): Story {
     badge: out ? badgeOf(fresh, age, cut, track) : null,
     remarks,
     steps,
-    stopsLeft: out ? track.stopsLeft : null,
+    stopsLeft: out && main.scene !== 'here' ? track.stopsLeft : null,
+    away:
+      out && (fresh === 'live' || fresh === 'delayed') && !cut && track.remaining !== null && track.remaining > 30
+        ? words.away(track.remaining)
+        : '',
     vehicle,
     map: !OVER.includes(view.status),
     title: words.title(main.headline, view.merchant),
@@ -107,7 +113,15 @@ function onTheWay({ view, track }: Known, now: Millis, fresh: Freshness | null):
   const base = { tone: 'brand', icon: 'van', eyebrow: words.onTheWay, isWindow: false } as const
   const seen = fresh === 'live' || fresh === 'delayed'
   if (track.phase === 'arrived' && seen)
-    return { ...base, scene: 'here', icon: 'home', tone: 'ok', headline: words.here(driver), lead: words.hereLead }
+    return {
+      ...base,
+      scene: 'here',
+      icon: 'home',
+      tone: 'ok',
+      eyebrow: words.arrived,
+      headline: words.here(driver),
+      lead: words.hereLead,
+    }
   const { window: w } = view
   if (!w) {
     const why: EtaUnknown = track.eta.kind === 'unknown' ? track.eta.why : 'no_route'
@@ -116,7 +130,13 @@ function onTheWay({ view, track }: Known, now: Millis, fresh: Freshness | null):
   if (w.to <= now) return { ...base, scene: 'late', tone: 'warn', icon: 'clock', headline: words.late, lead: words.lateLead(w.to) }
   const facts = factsOf(track, w, now, seen)
   if (track.phase === 'approaching' && seen) {
-    return { ...base, scene: 'almost', headline: words.almost, lead: words.line([words.by(w.to), ...facts]) }
+    return {
+      ...base,
+      scene: 'almost',
+      eyebrow: words.arriving,
+      headline: words.almost,
+      lead: words.line([words.by(w.to), ...facts]),
+    }
   }
   const begun = w.from <= now
   const today = new Date(w.from).toDateString() === new Date(now).toDateString()
@@ -138,7 +158,6 @@ function factsOf(track: TrackView, w: { from: Millis; to: Millis }, now: Millis,
     facts.push(left > 30_000 ? words.inAbout(left) : words.anyMoment)
   }
   if (track.stopsLeft !== null) facts.push(words.stopsBefore(track.stopsLeft))
-  if (seen && track.remaining !== null && track.remaining > 30) facts.push(words.away(track.remaining))
   return facts
 }
 
@@ -216,14 +235,15 @@ function remarksOf(
   }
   const behind = w && promise && w.to > now ? (w.from + w.to - promise.from - promise.to) / 2 : 0
   if (promise && w && behind >= 300_000 && w.to > promise.to) {
-    const why = words.changed(w.reason, w.since)
+    // That the signal is lost has just been said.
+    const why = w.reason === 'signal_lost' && remarks.length > 0 ? '' : words.changed(w.reason, w.since)
     remarks.push({
       key: 'late',
       tone: 'warn',
       icon: 'clock',
       text: `${words.laterThanPlanned(behind, promise)}${why && ` ${why}`}`,
     })
-  } else if (w && w.reason !== 'first' && w.to > now && scene !== 'here') {
+  } else if (w && w.reason !== 'first' && w.to > now && scene !== 'here' && !(w.reason === 'signal_lost' && remarks.length > 0)) {
     remarks.push({ key: 'changed', tone: 'idle', icon: 'clock', text: words.changed(w.reason, w.since) })
   }
   if (track.offRoute && fresh === 'live') remarks.push({ key: 'detour', tone: 'idle', icon: 'route', text: words.detour })
@@ -246,7 +266,7 @@ function stepsOf(view: OrderView): Step[] {
   const bad = status === 'cancelled' || status === 'lost' || status === 'delivery_attempted' || status === 'on_hold'
   for (const [i, s] of USUAL.entries()) {
     if (s === status) steps.push({ label: words.step(s), at: at(s), state: s === 'delivered' ? 'done' : 'now' })
-    else if (i <= reached) steps.push({ label: words.step(s), at: at(s), state: 'done' })
+    else if (i <= reached) steps.push({ label: words.stepDone(s), at: at(s), state: 'done' })
     else if (usual || status === 'shipped' || status === 'on_hold') steps.push({ label: words.step(s), at: null, state: 'todo' })
     if (s === 'processing' && (status === 'shipped' || at('shipped') !== null)) {
       steps.push({ label: words.step('shipped'), at: at('shipped'), state: status === 'shipped' ? 'now' : 'done' })
