@@ -1,5 +1,7 @@
 // A name in, an inline SVG out: 24 × 24, drawn by stroke, hidden from screen readers since text always stands beside it.
+import type { MoreIcon } from './more-icons.ts'
 
+/** Those of the customer's page; more-icons.ts adds the rest where it is imported. */
 const PATHS = {
   check: 'M5 12.5l4.5 4.5L19 7.5',
   close: 'M6 6l12 12M18 6L6 18',
@@ -7,7 +9,6 @@ const PATHS = {
   van: 'M2.5 16V7a1 1 0 0 1 1-1H14v10.5M14 9h4l3.5 4v3.5h-2M9.5 16.5H14M2.5 16.5h2M9.5 17a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0zM19.5 17a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0z',
   box: 'M12 3l8 4.5v9L12 21l-8-4.5v-9zM4.3 7.7 12 12l7.7-4.3M12 12v9M8 5.3l8 4.5',
   home: 'M4 11l8-7 8 7v8a1.5 1.5 0 0 1-1.5 1.5H14v-6h-4v6H5.5A1.5 1.5 0 0 1 4 19z',
-  pin: 'M12 21.5c-4.7-4.7-7-8-7-11a7 7 0 0 1 14 0c0 3-2.3 6.3-7 11zM14.5 10.5a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0z',
   alert: 'M12 8v5M12 16.5v.01M10.3 3.9 2.4 17.5A2 2 0 0 0 4.1 20.5h15.8a2 2 0 0 0 1.7-3L13.7 3.9a2 2 0 0 0-3.4 0z',
   info: 'M12 11v5.5M12 7.5v.01M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0z',
   signal: 'M4 18v-3M9 18v-6M14 18V9M19 18V6',
@@ -17,12 +18,7 @@ const PATHS = {
   follow: 'M12 2.5v3M12 18.5v3M2.5 12h3M18.5 12h3M18.5 12a6.5 6.5 0 1 1-13 0 6.5 6.5 0 0 1 13 0z',
   sun: 'M12 2.5v2M12 19.5v2M2.5 12h2M19.5 12h2M5.3 5.3l1.4 1.4M17.3 17.3l1.4 1.4M5.3 18.7l1.4-1.4M17.3 6.7l1.4-1.4M16 12a4 4 0 1 1-8 0 4 4 0 0 1 8 0z',
   moon: 'M20.5 14.5A8.5 8.5 0 1 1 9.5 3.5a7 7 0 0 0 11 11z',
-  plus: 'M12 5v14M5 12h14',
-  search: 'M20.5 20.5 16 16M18 11a7 7 0 1 1-14 0 7 7 0 0 1 14 0z',
   back: 'M19 12H5M11 6l-6 6 6 6',
-  phone:
-    'M5 3.5h3.5l1.5 5-2.2 1.6a12 12 0 0 0 6.1 6.1l1.6-2.2 5 1.5V19a1.5 1.5 0 0 1-1.6 1.5C11 20 4 13 3.5 5.1A1.5 1.5 0 0 1 5 3.5z',
-  user: 'M19.5 20.5a7.5 7.5 0 0 0-15 0M16 8a4 4 0 1 1-8 0 4 4 0 0 1 8 0z',
   refresh: 'M20 12a8 8 0 1 1-2.3-5.7L20 8.5M20 3.5v5h-5',
   route:
     'M8 18.5h8.5a3.5 3.5 0 0 0 0-7h-9a3.5 3.5 0 0 1 0-7H16M8 18.5a2 2 0 1 1-4 0 2 2 0 0 1 4 0zM20 4.5a2 2 0 1 1-4 0 2 2 0 0 1 4 0z',
@@ -31,12 +27,15 @@ const PATHS = {
   link: 'M10 14a4 4 0 0 0 6 .4l3-3a4 4 0 0 0-5.7-5.7l-1 1M14 10a4 4 0 0 0-6-.4l-3 3a4 4 0 0 0 5.7 5.7l1-1',
 } as const
 
-export type IconName = keyof typeof PATHS
+export type IconName = keyof typeof PATHS | MoreIcon
+const known: Partial<Record<string, string>> = { ...PATHS }
+
+export const addIcons = (more: Record<string, string>): void => void Object.assign(known, more)
 
 export function Icon({ name, className }: { name: IconName; className?: string }) {
   return (
     <svg className={className ? `icon ${className}` : 'icon'} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
-      <path d={PATHS[name]} />
+      <path d={known[name]} />
     </svg>
   )
 }
