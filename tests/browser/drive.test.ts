@@ -122,6 +122,7 @@ test('[P2] what is captured without a line waits in the browser, survives a relo
   await p.context.setOffline(false)
   await page.reload()
   await p.counts('queued', (n) => n >= waiting)
+  await page.getByText('Stop 2 of 2').waitFor()
   expect((await order(firm.orders[0]!.order.id)).order.status).toBe('out_for_delivery')
   p.relay.down = false
   await p.counts('queued', (n) => n === 0)
