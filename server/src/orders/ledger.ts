@@ -43,11 +43,14 @@ export interface Changed {
 
 export interface Ledger {
   /**
-   * Runs `work` in one transaction, again after a deadlock. A fault rolls back, unless the work asked to keep what it wrote.
+   * Runs `work` in one transaction, again after a race that it lost. A fault rolls back, unless the work asked to keep what it wrote.
    * With an idempotency key: the same key and body answers what was answered then; another body is IDEM_REUSED.
    */
   command<T>(by: By, work: (w: Work) => Promise<Result<T, Fault>>): Promise<Result<T, Fault>>
 }
+
+/** Deadlock, serialization failure, and a unique key that somebody else took a moment ago: the second try sees what the other did. */
+const LOST_RACE = new Set(['40P01', '40001', '23505'])
 
 class Refused extends Error {
   readonly fault: Fault
@@ -82,8 +85,7 @@ export function ledger(sql: Sql, now: () => Millis, newId: () => string, told: (
           return await once(by, work)
         } catch (error) {
           if (error instanceof Refused) return fail(error.fault)
-          const lost = error instanceof SqlError && (error.state === '40P01' || error.state === '40001')
-          if (!lost || attempt === 4) throw error
+          if (!(error instanceof SqlError && LOST_RACE.has(error.state)) || attempt === 4) throw error
         }
       }
     },
