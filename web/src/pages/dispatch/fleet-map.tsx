@@ -224,7 +224,9 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
   let clusterZoom = -1
   const crowd = (): void => {
     const counts = desk.fleet.counts
-    const crowded = counts !== null || (port.zoom() < CLUSTER_ZOOM && desk.fleet.tally.all > CROWD)
+    // Whose run is open stays in sight, among the others.
+    const crowded =
+      counts !== null || (props.current.selected === null && port.zoom() < CLUSTER_ZOOM && desk.fleet.tally.all > CROWD)
     if (crowded !== clustered) {
       clustered = crowded
       port.setLayerVisible('fleet', !crowded)
@@ -247,6 +249,7 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
       if (!circle) {
         const element = document.createElement('div')
         element.setAttribute('aria-hidden', 'true')
+        element.append(document.createElement('span'), document.createElement('b'))
         circle = { element, overlay: port.overlay(element, at), cluster }
         circles.set(cluster.key, circle)
       }
@@ -402,6 +405,8 @@ function dressCircle(element: HTMLElement, c: Cluster): void {
   const size = Math.round(30 + Math.min(34, Math.sqrt(c.count) * 1.9))
   element.style.setProperty('--size', `${size}px`)
   element.style.setProperty('--late', `${((c.late / c.count) * 100).toFixed(1)}%`)
-  const text = words.map.cluster(c.count, c.late)
-  if (element.textContent !== text) element.textContent = text
+  const [count, late] = [element.firstElementChild as HTMLElement, element.lastElementChild as HTMLElement]
+  count.textContent = c.count.toLocaleString('en')
+  late.textContent = c.late > 0 ? String(c.late) : ''
+  late.hidden = c.late === 0
 }
