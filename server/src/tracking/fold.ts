@@ -103,6 +103,41 @@ export function emptyFold(stops: number): Fold {
   }
 }
 
+/** A copy to fold on in. Written out field by field: several times faster than a spread of so many numbers. */
+export function copyFold(f: Fold): Fold {
+  return {
+    t: f.t,
+    seq: f.seq,
+    lng: f.lng,
+    lat: f.lat,
+    accuracy: f.accuracy,
+    speed: f.speed,
+    heading: f.heading,
+    course: f.course,
+    pace: f.pace,
+    segment: f.segment,
+    along: f.along,
+    beside: f.beside,
+    onT: f.onT,
+    onLng: f.onLng,
+    onLat: f.onLat,
+    away: f.away,
+    offRoute: f.offRoute,
+    wild: f.wild,
+    wildT: f.wildT,
+    wildLng: f.wildLng,
+    wildLat: f.wildLat,
+    needed: f.needed,
+    planned: f.planned,
+    waited: f.waited,
+    anchor: f.anchor,
+    anchorT: f.anchorT,
+    stop: f.stop,
+    arrived: f.arrived,
+    left: f.left,
+  }
+}
+
 const metres = (aLng: number, aLat: number, bLng: number, bLat: number, kx: number, ky: number): Metres => {
   const x = wrap(bLng - aLng) * kx
   const y = (bLat - aLat) * ky
