@@ -160,10 +160,10 @@ export function orders(parts: OrdersParts): Orders & Desk {
       if (changes.length > 0) await book.command(SYSTEM, (w) => show(w, run, made, changes))
     },
 
-    async reroute(id, _from, plan) {
+    async reroute(id, _from, plan, instead) {
       const laid = await book.command(SYSTEM, async (w) => {
         const run = await holdRun(w.q, id)
-        if (run?.status !== 'started') return ok(false)
+        if (run?.status !== 'started' || run.route_version !== (instead ?? run.route_version)) return ok(false)
         return ok(await layRoute(w, run, plan))
       })
       return laid.ok && laid.value ? plans.run(id) : null
