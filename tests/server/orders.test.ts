@@ -83,6 +83,17 @@ describe.each(['postgres', 'pglite'] as const)('over %s', (kind) => {
     expect(await types(id)).toEqual(['order.received'])
   })
 
+  test('[O1] a parcel that was missed at the door is picked up at the shop; one on its way is delivered at its stop alone', async () => {
+    const { run, orders, driver } = await t.aStartedRun(2)
+    await t.say(driver, run.stops[0]!.id, 'failed')
+    const [missed, under] = orders.map((o) => o.id as OrderId) as [OrderId, OrderId]
+    for (const action of ['make_available', 'deliver', 'complete'] as const)
+      expect([action, (await t.orders.change(missed, action, {}, t.by())).ok]).toEqual([action, true])
+    expect((await detail(missed)).order.status).toBe('completed')
+    expect(await t.orders.change(under, 'deliver', {}, t.by())).toMatchObject({ ok: false, fault: { code: 'TRANSITION' } })
+    expect((await t.orders.run(run.id as RunId))!.stops.map((s) => s.status)).toEqual(['failed', 'pending'])
+  })
+
   test('[O2] a repeated command answers what it answered, another body is refused, and one key of two principals is two keys', async () => {
     const wanted = { recipient: { name: 'Sara' }, address: { label: 'Haga 1', at: [11.95, 57.7] as LngLat } }
     const first = await t.orders.newOrder(wanted, t.by('key-1', 'a'))
