@@ -1,6 +1,6 @@
 // The embedded database's folder: who may use it, and what is in it after its process was killed.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -112,4 +112,16 @@ test('a folder that can not be made is said in one line', async () => {
   const file = join(newFolder(), 'file')
   writeFileSync(file, '')
   await expect(open(join(file, 'data'))).rejects.toThrow(/^DATA_DIR .*file\/data can't be made/)
+})
+
+test('a folder that holds no database of ours, or a ruined one, is said in one line, and its lock is given back', {
+  timeout: 120_000,
+}, async () => {
+  const dataDir = newFolder()
+  mkdirSync(join(dataDir, 'pglite'))
+  writeFileSync(join(dataDir, 'pglite', 'PG_VERSION'), '9.6\n')
+  const refused = await open(dataDir).catch((error: Error) => error)
+  expect(refused).toBeInstanceOf(StartFault)
+  expect((refused as Error).message).toContain(join(dataDir, 'pglite'))
+  expect(existsSync(join(dataDir, 'pglite.lock'))).toBe(false)
 })

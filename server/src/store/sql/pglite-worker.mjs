@@ -74,7 +74,18 @@ parentPort?.on('message', async ({ id, text, params }) => {
     const result = params ? await db.query(text, params) : ((await db.exec(text)).at(-1) ?? { rows: [], affectedRows: 0 })
     parentPort?.postMessage({ id, rows: result.rows, count: Math.max(result.affectedRows ?? 0, result.rows.length) })
   } catch (error) {
-    // A SQLSTATE marks an error of the statement; without one the engine itself is broken (out of memory, disk full).
-    parentPort?.postMessage({ id, error: { message: String(error?.message ?? error), state: error?.code ?? 'XX001' } })
+    // A SQLSTATE marks an error of the statement. Without one it is a parameter of the wrong kind, or the engine itself is broken.
+    const state = error?.code ?? ((await answers()) ? '22023' : 'XX001')
+    parentPort?.postMessage({ id, error: { message: String(error?.message ?? error), state } })
   }
 })
+
+/** An aborted transaction answers too: with a SQLSTATE. */
+async function answers() {
+  try {
+    await db.query('select 1')
+    return true
+  } catch (error) {
+    return Boolean(error?.code)
+  }
+}

@@ -27,7 +27,9 @@ export async function openPglite(
   const unlock = lock(`${dir}.lock`)
   try {
     if (!existsSync(join(dir, 'PG_VERSION'))) onProgress('preparing the embedded database (first start, up to 20 s)')
-    let engine = await start(dir, durability)
+    let engine = await start(dir, durability).catch((error: Error) => {
+      throw new StartFault(`the embedded database in ${dir} can't be opened: ${error.message}`)
+    })
     if (!engine.durable) {
       const why = durability === 'relaxed' ? 'DURABILITY=relaxed' : 'the embedded database can not flush its files here'
       onProgress(`${why}: a power cut can lose the last seconds of pings that were acknowledged`)
