@@ -65,6 +65,7 @@ const REROUTE_MS = 20_000
 const FORGET_MS = 3_600_000
 /** After a start, the fixes of so long are folded again, so that the place along the route is exact, ms. */
 const REFOLD_MS = 1_200_000
+const ASKING = 3
 /** A promise missed by more than this is an alert, ms. */
 const LATE_MS = 300_000
 
@@ -206,15 +207,19 @@ export function openIngest(parts: IngestParts): Ingest {
     else if (!sameRoad) van.trip = begin(plan, van.trip)
   }
 
-  /** The trip as the journal tells it: a node that takes over, or starts again, knows the place along the route. */
+  /** The trip as the journal tells it: a node that takes over, or starts again, knows the place along the route and what was reached meanwhile. */
   async function remember(van: Van): Promise<TripState> {
     const plan = activePlan(van)
     let trip = begin(plan)
-    if (plan === null) return trip
-    const crumbs = await journal.trail(van.no, now() - REFOLD_MS, now(), 1_200).catch((error) => {
-      parts.onError(error, 'trail')
-      return []
-    })
+    const startedAt = van.run?.startedAt ?? null
+    // What was driven before the run says nothing of its stops.
+    if (plan === null || startedAt === null) return trip
+    const crumbs = await inTurn(() => journal.trail(van.no, Math.max(startedAt, now() - REFOLD_MS), now(), 1_200)).catch(
+      (error) => {
+        parts.onError(error, 'trail')
+        return []
+      },
+    )
     for (const { t, lng, lat, speed, heading } of crumbs) {
       const fix = {
         seq: 0,
@@ -227,9 +232,25 @@ export function openIngest(parts: IngestParts): Ingest {
         battery: null,
         flags: [],
       }
-      trip = advance(trip, fix, now(), plan).state
+      const step = advance(trip, fix, now(), plan)
+      trip = step.state
+      for (const event of step.events) if (event.kind === 'arrived') happen(van, event)
     }
     return trip
+  }
+
+  /** After a start all devices come at once: so few of them ask the store at a time that the others' questions still get through. */
+  let asking = 0
+  const askers: (() => void)[] = []
+  async function inTurn<T>(ask: () => Promise<T>): Promise<T> {
+    if (asking >= ASKING) await new Promise<void>((resolve) => askers.push(resolve))
+    asking++
+    try {
+      return await ask()
+    } finally {
+      asking--
+      askers.shift()?.()
+    }
   }
 
   function vanOf(device: Device): Van {

@@ -163,7 +163,6 @@ export const words = {
 
   filter: FILTER,
   filters: 'Filter the drivers',
-  chip: (f: Filter, n: number): string => `${FILTER[f]}, ${n}`,
   search: { label: 'Search drivers and orders', hint: 'Driver, vehicle, order or address', clear: 'Clear the search' },
   found: (drivers: number): string => plural(drivers, 'driver', 'drivers'),
   foundOrders: 'Orders',
@@ -315,7 +314,7 @@ export const words = {
     another: 'Another order',
     linkOnce: 'For the customer. It is shown this once; a new one can be made at any time.',
     assigned: (name: string): string => `${name} takes it`,
-    cursor: 'Click the door of the new order',
+    cursor: 'Click or tap the door',
   },
 
   alerts: {
