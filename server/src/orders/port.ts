@@ -17,6 +17,7 @@ export interface RunPlan {
   readonly driver: DriverId | null
   readonly driverNo: DriverNo | null
   readonly status: 'draft' | 'assigned' | 'started' | 'finished' | 'cancelled'
+  readonly startedAt: Millis | null
   readonly route: Route
   readonly routeVersion: number
   readonly confidence: 'road' | 'low'
