@@ -163,7 +163,6 @@ export const words = {
 
   filter: FILTER,
   filters: 'Filter the drivers',
-  chip: (f: Filter, n: number): string => `${FILTER[f]}, ${n}`,
   search: { label: 'Search drivers and orders', hint: 'Driver, vehicle, order or address', clear: 'Clear the search' },
   found: (drivers: number): string => plural(drivers, 'driver', 'drivers'),
   foundOrders: 'Orders',
