@@ -137,7 +137,7 @@ export function openIngest(parts: IngestParts): Ingest {
       const plan = await router.route([from, ...ahead], heading === null ? {} : { heading })
       // A straight line would be worse than the road that was planned.
       if (plan.confidence === 'low' && run.confidence === 'road') return
-      await orders.reroute(run.id, from, plan)
+      await orders.reroute(run.id, from, plan, run.routeVersion)
       await refresh(van)
       show(van)
     })

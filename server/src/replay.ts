@@ -1,5 +1,5 @@
 // Recorded trips as JSON lines in, what the tracking core shows after each ping as JSON lines out. No network, no database, no clock.
-import { createReadStream } from 'node:fs'
+import { createReadStream, realpathSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import type { Fix } from '@doorstep/shared/ping'
@@ -178,4 +178,5 @@ async function main(file: string | undefined): Promise<number> {
   return faults > 0 ? 1 : 0
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) process.exitCode = await main(process.argv[2])
+if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href)
+  process.exitCode = await main(process.argv[2])

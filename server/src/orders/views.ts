@@ -58,15 +58,18 @@ export async function viewOf(q: Query, id: string): Promise<RunView | null> {
   return rows[0] ? toView(rows[0]) : null
 }
 
-/** At most so many are told, newest first. */
+/** At most so many are told. */
 const MOST = 500
+/** And of those that have ended, so many, when nobody asks for them in particular. */
+const MOST_ENDED = 50
 
-/** Runs without their lines, newest first. */
+/** Runs without their lines, newest first: those of a status, or all that are not over and the last of those that are. */
 export async function runSummaries(q: Query, status?: RunView['status']): Promise<RunView[]> {
-  const { rows } = await q.query<Row>(
-    `${select('')} ${status ? 'where r.status = $1' : ''} order by r.id desc limit ${MOST}`,
-    status ? [status] : [],
-  )
+  const where = status
+    ? 'r.status = $1'
+    : `r.status in ('draft', 'assigned', 'started')
+       or r.id in (select id from runs where status in ('finished', 'cancelled') order by id desc limit ${MOST_ENDED})`
+  const { rows } = await q.query<Row>(`${select('')} where ${where} order by r.id desc limit ${MOST}`, status ? [status] : [])
   return rows.map(toView)
 }
 
