@@ -1,6 +1,7 @@
 // A dispatcher's session and map window in; the roster, what changed in it, and frames of who moved inside the window, out.
-import type { DriverRow } from '@doorstep/shared/api'
+import type { DriverRow, OrderRow } from '@doorstep/shared/api'
 import { type FleetTick, fleetCounts, fleetTick } from '@doorstep/shared/frame'
+import type { Alert } from '@doorstep/shared/protocol'
 import { ok } from '@doorstep/shared/result'
 import { type Freshness, freshness, STALE_MS, type Track } from '@doorstep/shared/track'
 import type { Bbox, DriverId, DriverNo, Millis, OrderId } from '@doorstep/shared/units'
@@ -288,10 +289,26 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
     records
       .row(id)
       .then((row) => {
-        if (row) send(frameOf(nsp, 'order', row))
+        if (!row) return
+        send(frameOf(nsp, 'order', row))
+        if (row.status === 'delivery_attempted' && failures.get(id) !== row.version) failed(row)
       })
       .catch((error) => parts.onError(error, 'order'))
   })
+  /** Every node hears of the order, so that each tells its own dispatchers; a thing told twice has one id. */
+  function failed(row: OrderRow): void {
+    if (failures.size > 1_000) failures.clear()
+    failures.set(row.id, row.version)
+    const alert: Alert = {
+      id: `failed:${row.id}:${row.version}`,
+      kind: 'failed',
+      at: row.updatedAt,
+      driverId: row.driverId ?? '',
+      orderId: row.id,
+    }
+    send(frameOf(nsp, 'alert', alert))
+  }
+  const failures = new Map<string, number>()
   orders.onRun((id) => {
     if (loaded === null) return
     orders

@@ -68,9 +68,7 @@ export function cutSlow(all: Iterable<Served>, now: Millis, onCut: () => void): 
     else if (served.fullSince === 0) served.fullSince = now
     else if (now - served.fullSince >= FULL_MS) {
       onCut()
-      // Closing politely would wait behind what is not read.
-      served.socket.conn.transport.emit('error', new Error('slow'))
-      served.socket.disconnect(true)
+      served.line.cut()
     }
   }
 }

@@ -82,7 +82,8 @@ export function begin(plan: TripPlan | null, from?: TripState): TripState {
 }
 
 /**
- * Takes one fix, in whatever order it arrives. `now` is our clock; it decides only FUTURE and whether an event is late, never the place.
+ * Takes one fix, in whatever order it arrives. A late one never changes which fix is shown; it may correct its progress by metres, for the truth of a
+ * trip does not depend on the order of arrival (T1). `now` is our clock; it decides only FUTURE and whether an event is late, never the place.
  * `plan` must be the one that `state` was begun with (its stops' `closed` may have changed).
  */
 export function advance(state: TripState, fix: Fix, now: Millis, plan: TripPlan | null): Advanced {
@@ -124,9 +125,13 @@ export function advance(state: TripState, fix: Fix, now: Millis, plan: TripPlan 
   const rows = fixes.slice(0, at * ROW)
   rows.push(s.t, s.seq, s.lng, s.lat, s.accuracy, s.speed, s.heading)
   for (let i = at * ROW; i < count * ROW; i++) rows.push(fixes[i]!)
-  const prior = copyFold(t === newest ? state.prior : state.base)
+  // A drained queue comes in order, just before the newest fix that went ahead of it: then it goes on from there, not from the checkpoint.
+  const next = groupStart(fixes, count - 1)
+  const drained = at === next && (at === 0 || fixes[(at - 1) * ROW]! < t)
+  const prior = copyFold(t === newest || drained ? state.prior : state.base)
   const last = groupStart(rows, count)
-  if (t !== newest) foldRows(prior, rows, 0, last, plan)
+  if (drained) foldRows(prior, rows, at, last, plan)
+  else if (t !== newest) foldRows(prior, rows, 0, last, plan)
   const head = copyFold(prior)
   foldRows(head, rows, last, count + 1, plan)
   return {
