@@ -18,6 +18,7 @@ interface Row {
   confidence: 'road' | 'low'
   source: string
   line?: LngLat[]
+  segment_seconds?: Seconds[] | null
   stops: {
     id: string
     order_id: string
@@ -53,7 +54,7 @@ const select = (line: string): string => `
   from runs r join run_routes t on t.run_id = r.id and t.version = r.route_version`
 
 export async function viewOf(q: Query, id: string): Promise<RunView | null> {
-  const { rows } = await q.query<Row>(`${select(', t.line')} where r.id = $1`, [id])
+  const { rows } = await q.query<Row>(`${select(', t.line, t.segment_seconds')} where r.id = $1`, [id])
   return rows[0] ? toView(rows[0]) : null
 }
 
@@ -80,7 +81,14 @@ function toView(r: Row): RunView {
     version: r.version,
     driverId: r.driver_id,
     routeVersion: r.route_version,
-    route: { line: r.line ?? [], length: r.length_m, seconds: r.seconds, confidence: r.confidence, source: r.source },
+    route: {
+      line: r.line ?? [],
+      length: r.length_m,
+      seconds: r.seconds,
+      ...(r.segment_seconds ? { segmentSeconds: r.segment_seconds } : {}),
+      confidence: r.confidence,
+      source: r.source,
+    },
     stops: r.stops.map((s) => ({
       id: s.id,
       orderId: s.order_id,
