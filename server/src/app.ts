@@ -61,6 +61,8 @@ export interface App {
 }
 
 const DAY = 86_400_000
+/** After the bus was away rights are looked at again for so long, ms. */
+const DEAF_MS = 15_000
 
 /** Listens, then serves. Rejects when the port is taken. */
 export async function openApp(parts: AppParts): Promise<App> {
@@ -134,6 +136,7 @@ export async function openApp(parts: AppParts): Promise<App> {
     random: parts.random,
     degraded: () => health.state().degraded,
     shared: positions.kind === 'redis',
+    deaf: () => now() - health.deafAt() < DEAF_MS,
     onError,
   }
   // Nobody has business in the main namespace.

@@ -4,14 +4,14 @@ import { afterEach, expect, test } from 'vitest'
 import { createDatabase } from '../services/database.ts'
 import { startPostgres } from '../services/postgres.ts'
 import { startRedis } from '../services/redis.ts'
-import { ADMIN_KEY, batch, call, company, connect, hangUp, heard, newQid, startNode } from './world.ts'
+import { ADMIN_KEY, ask, batch, call, company, connect, hangUp, heard, newQid, startNode } from './world.ts'
 
 afterEach(hangUp)
 
 /** Asks again until it fits: a change of state is seen, not timed. */
-async function until<T>(ask: () => Promise<T>, fits: (answer: T) => boolean): Promise<T> {
+async function until<T>(question: () => Promise<T>, fits: (answer: T) => boolean): Promise<T> {
   for (;;) {
-    const answer = await ask()
+    const answer = await question()
     if (fits(answer)) return answer
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
@@ -67,9 +67,10 @@ test('[F] without Redis acks and the own node go on; when it is back, empty, the
   const env = { DATABASE_URL: database.url, REDIS_URL: redis.url }
   const [a, b] = await Promise.all([startNode(env), startNode(env)])
   try {
-    const c = await company(a, 1, 42)
+    const c = await company(a, 2, 42)
     const [near, far] = [await connect(a, '/watch', c.orders[0]!.link.token), await connect(b, '/watch', c.orders[0]!.link.token)]
-    await Promise.all([call(near, 'watch'), call(far, 'watch')])
+    const other = await connect(b, '/watch', c.orders[1]!.link.token)
+    await Promise.all([call(near, 'watch'), call(far, 'watch'), call(other, 'watch')])
     const desk = await connect(b, '/fleet', ADMIN_KEY)
     await call(desk, 'roster')
     const phone = await connect(a, '/driver', c.driver.device.token)
@@ -82,6 +83,10 @@ test('[F] without Redis acks and the own node go on; when it is back, empty, the
     const here = heard<TrackView>(near, 'track', (t) => t.remaining !== null && t.remaining < 490)
     expect(await call(phone, 'pings', batch(qid, [c.fix(2, along + 30)]))).toMatchObject({ ok: true, upto: 2 })
     expect((await here).vehicle).not.toBeNull()
+    // Word of a revocation can't get through: the other node finds out by itself.
+    const gone = heard(other, 'gone', () => true, 20_000)
+    await ask(a, 'DELETE', `/v1/links/${c.orders[1]!.link.id}`)
+    await gone
     const back = await redis.restart()
     try {
       let seq = 2

@@ -8,7 +8,7 @@ import type { Bbox, DriverId, DriverNo, Millis, OrderId } from '@doorstep/shared
 import type { Namespace } from 'socket.io'
 import type { RunPlan, Session } from '../orders/port.ts'
 import { type Frame, frameOf } from './fastwire.ts'
-import { BUSY_BYTES, cutSlow, guard, type Served, serve } from './guard.ts'
+import { BUSY_BYTES, cutSlow, guard, rechecks, type Served, serve } from './guard.ts'
 import { attach, handler, shape } from './handlers.ts'
 import type { FleetEdge, LiveParts } from './parts.ts'
 
@@ -326,10 +326,14 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
   parts.auth.onRevoked((kind, id) => {
     if (kind === 'session') for (const desk of desks) if (desk.session.id === id) dismiss(desk)
   })
+  const recheck = rechecks(desks, (token) => parts.auth.session(token), dismiss)
   const timers = [
     setInterval(frames, FRAME_MS),
     setInterval(rows, ROWS_MS),
-    setInterval(() => cutSlow(desks, now(), () => parts.door.count('fleet', 'slow')), 1_000),
+    setInterval(() => {
+      cutSlow(desks, now(), () => parts.door.count('fleet', 'slow'))
+      recheck(now(), parts.deaf()).catch((error) => parts.onError(error, 'auth'))
+    }, 1_000),
   ]
 
   return {

@@ -9,7 +9,7 @@ import type { Link, OrderBase } from '../orders/port.ts'
 import { orderViewOf, viewOf } from '../tracking/view.ts'
 import { turns } from '../turns.ts'
 import { compactFrame, type Frame, frameOf } from './fastwire.ts'
-import { BUSY_BYTES, cutSlow, guard, type Served, serve } from './guard.ts'
+import { BUSY_BYTES, cutSlow, guard, rechecks, type Served, serve } from './guard.ts'
 import { attach, handler, shape } from './handlers.ts'
 import type { Edge, LiveParts } from './parts.ts'
 
@@ -221,7 +221,11 @@ export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
   parts.auth.onRevoked((kind, id) => {
     if (kind === 'link') for (const watcher of watchers) if (watcher.link.id === id) dismiss(watcher)
   })
-  const sweep = setInterval(() => cutSlow(watchers, now(), () => parts.door.count('watch', 'slow')), 1_000)
+  const recheck = rechecks(watchers, (token) => parts.auth.link(token), dismiss)
+  const sweep = setInterval(() => {
+    cutSlow(watchers, now(), () => parts.door.count('watch', 'slow'))
+    recheck(now(), parts.deaf()).catch((error) => parts.onError(error, 'auth'))
+  }, 1_000)
 
   return {
     async view(order) {
