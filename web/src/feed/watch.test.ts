@@ -135,6 +135,12 @@ test('[V5] with a new driver the view decides, though his newest fix is older', 
   expect(end.track?.t).toBe(21_000)
 })
 
+test('[T8] an answer out of the cache does not hold back the clock, however often it comes', () => {
+  const first: WatchEvent = { type: 'snapshot', view: view(3, { now: 10_000 }), at: 10_000 }
+  const later = Array.from({ length: 20 }, (_, i): WatchEvent => ({ ...first, at: 20_000 + i * 10_000 }))
+  expect(run([first, ...later]).offset).toBe(0)
+})
+
 test('[T8] the clock offset follows the least delayed of the last messages', () => {
   const end = run([
     { type: 'snapshot', view: view(3, { now: 10_000 }), at: 9_000 },
