@@ -117,9 +117,9 @@ test('[V3] the path is dropped when none may be seen, asked for when another one
   expect(run([moved(2_000, { pathV: 0 })], shown).path).toBeNull()
   const changed = run([moved(2_000, { pathV: 2 })], shown)
   expect(changed).toMatchObject({ ask: 'sync', path: null })
-  expect(run([{ type: 'asked' }, snapshot(3, { track: track(2_000, { pathV: 2 }) })], changed).ask).toBeNull()
+  expect(run([{ type: 'asked' }, snapshot(3, { now: 2_100, track: track(2_000, { pathV: 2 }) })], changed).ask).toBeNull()
   const late = run(
-    [{ type: 'asked' }, moved(3_000, { pathV: 2 }), snapshot(3, { track: track(2_500, { pathV: 2, path: line }) })],
+    [{ type: 'asked' }, moved(3_000, { pathV: 2 }), snapshot(3, { now: 2_600, track: track(2_500, { pathV: 2, path: line }) })],
     changed,
   )
   expect(late).toMatchObject({ track: { t: 3_000 }, path: { v: 2 } })
