@@ -37,15 +37,15 @@ export async function build({ only = Object.keys(PARTS), force = false } = {}) {
 
 async function makeServer() {
   const source = join(root, 'server', 'src')
-  const entries = ['main.ts', 'replay.ts', 'city.ts', 'store/sql/pglite-worker.ts', 'tiles/worker.ts']
+  const entries = ['main.ts', 'replay.ts', 'city.ts', 'tiles/worker.ts']
   await bundle(
     'server',
     entries.filter((entry) => existsSync(join(source, entry))),
   )
   // What is read as files at run time stands beside the bundle as it stands beside its reader in the source.
-  for (const folder of ['store/sql/migrations', 'store/positions']) {
+  for (const folder of ['store/sql/migrations', 'store/sql', 'store/positions']) {
     for (const name of existsSync(join(source, folder)) ? readdirSync(join(source, folder)) : []) {
-      const to = name.endsWith('.sql') ? join('migrations', name) : name.endsWith('.lua') ? name : null
+      const to = name.endsWith('.sql') ? join('migrations', name) : /\.(lua|mjs)$/.test(name) ? name : null
       if (!to) continue
       mkdirSync(dirname(join(root, 'server', 'dist', to)), { recursive: true })
       cpSync(join(source, folder, name), join(root, 'server', 'dist', to))

@@ -35,7 +35,7 @@ const precompressed: Plugin = {
 }
 
 // The server that `vite dev` asks for tiles, the API and sockets.
-const server = process.env['DOORSTEP'] ?? 'http://127.0.0.1:8080'
+const server = process.env.DOORSTEP ?? 'http://127.0.0.1:8080'
 
 export default defineConfig(({ mode }) => ({
   root,

@@ -33,8 +33,8 @@ export interface DriverSays {
   pings: (m: { v: number; qid: string; sentAt: Millis; items: WireFix[] }, ack?: Ack<Kept>) => void
   /** The newest fix of a queue that is longer than a batch: shown at once, kept like any other (P4). */
   'ping:live': (m: { v: number; qid: string; sentAt: Millis; item: WireFix }, ack?: Ack<Kept>) => void
-  /** Fixes that a full device thinned out: loss is visible, never silent (P6). */
-  skip: (m: { v: number; qid: string; from: number; to: number; reason: 'full' }, ack?: Ack<Kept>) => void
+  /** Seqs that will never come (P6): thinned by a full device, refused one by one (BAD_BATCH), or kept once and lost by the server since. */
+  skip: (m: { v: number; qid: string; from: number; to: number; reason: 'full' | 'refused' | 'lost' }, ack?: Ack<Kept>) => void
   act: (m: DriverAct, ack: Ack<{ ev: number }>) => void
 }
 export interface DriverAct {

@@ -9,12 +9,12 @@ const dark = typeof matchMedia === 'function' ? matchMedia('(prefers-color-schem
 const calm = typeof matchMedia === 'function' ? matchMedia('(prefers-reduced-motion: reduce)') : null
 
 const current = (): Theme => {
-  const chosen = document.documentElement.dataset['theme']
+  const chosen = document.documentElement.dataset.theme
   return chosen === 'light' || chosen === 'dark' ? chosen : dark?.matches ? 'dark' : 'light'
 }
 
 function choose(theme: Theme): void {
-  document.documentElement.dataset['theme'] = theme
+  document.documentElement.dataset.theme = theme
   try {
     localStorage.setItem(KEY, theme)
   } catch {

@@ -1,0 +1,241 @@
+// A handful of batches in, one transaction's worth of statements and a verdict for each batch out.
+import { type Batch, type Fix, type FixFlag, LIMITS } from '@doorstep/shared/ping'
+import type { DeviceId, DriverNo, Millis } from '@doorstep/shared/units'
+import type { Query } from './sql/port.ts'
+
+export type Queued =
+  | { readonly kind: 'batch'; readonly device: DeviceId; readonly driver: DriverNo; readonly batch: Batch; readonly at: Millis }
+  | {
+      readonly kind: 'skip'
+      readonly device: DeviceId
+      readonly qid: string
+      readonly from: number
+      readonly to: number
+      readonly at: Millis
+    }
+
+/** kept: all of 1..upto are committed · gap: stored, but `expect` is missing · far: beyond any honest queue, nothing stored. */
+export type Verdict =
+  | { readonly kind: 'kept'; readonly upto: number }
+  | { readonly kind: 'gap'; readonly expect: number }
+  | { readonly kind: 'far'; readonly expect: number }
+
+export interface Flush {
+  readonly verdicts: readonly Verdict[]
+  readonly kept: number
+  readonly quarantined: number
+  readonly repeated: number
+  readonly skipped: number
+}
+
+interface Row {
+  readonly device: DeviceId
+  readonly driver: DriverNo
+  readonly qid: string
+  readonly at: Millis
+  readonly fix: Fix
+}
+interface Queue {
+  readonly device: DeviceId
+  readonly qid: string
+  /** As the database had it. */
+  readonly before: number
+  hi: number
+  ahead: boolean
+  /** Seqs beyond a gap that are stored already, on whatever day. */
+  readonly stored: Set<number>
+}
+
+/**
+ * Writes what the batches bring: fixes, quarantine, skips, how far each queue is kept (only without a gap), and the newest fix of each
+ * device (only forward). Queue rows are locked first, in one order everywhere, so that nodes that flush at once wait and don't deadlock.
+ */
+export async function write(q: Query, batches: readonly Queued[]): Promise<Flush> {
+  const queues = await lockQueues(q, batches)
+  const rows: Row[] = []
+  const beyond: Row[] = []
+  const quarantine: { device: DeviceId; qid: string; seq: number; code: string; at: Millis }[] = []
+  const skips: Extract<Queued, { kind: 'skip' }>[] = []
+  let repeated = 0
+  const verdicts = batches.map((one): Verdict => {
+    const queue = queues.get(keyOf(one))!
+    const from = one.kind === 'skip' ? one.from : firstSeq(one.batch)
+    if (from > queue.hi + LIMITS.seqAhead) return { kind: 'far', expect: queue.hi + 1 }
+    if (one.kind === 'skip') {
+      if (one.from > queue.hi + 1) return { kind: 'gap', expect: queue.hi + 1 }
+      if (one.to > queue.hi) skips.push(one)
+      queue.hi = Math.max(queue.hi, one.to)
+      return { kind: 'kept', upto: queue.hi }
+    }
+    const { batch, device, driver, at } = one
+    const known = queue.hi
+    queue.hi = advance(queue.hi, batch)
+    for (const fix of batch.fixes) {
+      // All of 1..hi are kept, and `stored` remembers across midnight what came before its turn.
+      if (fix.seq <= known || queue.stored.has(fix.seq)) {
+        repeated++
+        continue
+      }
+      const row = { device, driver, qid: batch.qid, at, fix }
+      rows.push(row)
+      if (fix.seq > queue.hi) {
+        beyond.push(row)
+        queue.stored.add(fix.seq)
+        queue.ahead = true
+      }
+    }
+    for (const { seq, code } of batch.rejected) if (seq > known) quarantine.push({ device, qid: batch.qid, seq, code, at })
+    return queue.hi >= lastSeq(batch) ? { kind: 'kept', upto: queue.hi } : { kind: 'gap', expect: queue.hi + 1 }
+  })
+  const kept = await insertFixes(q, rows)
+  if (beyond.length > 0) {
+    await q.query(
+      `insert into fix_recent (device_id, qid, seq, received_at)
+       select * from unnest($1::uuid[], $2::text[], $3::int8[], $4::timestamptz[]) on conflict do nothing`,
+      [beyond.map((r) => r.device), beyond.map((r) => r.qid), beyond.map((r) => r.fix.seq), beyond.map((r) => new Date(r.at))],
+    )
+  }
+  if (quarantine.length > 0) {
+    await q.query(
+      `insert into fix_quarantine (device_id, qid, seq, code, received_at)
+       select * from unnest($1::uuid[], $2::text[], $3::int8[], $4::text[], $5::timestamptz[]) on conflict do nothing`,
+      [
+        quarantine.map((r) => r.device),
+        quarantine.map((r) => r.qid),
+        quarantine.map((r) => r.seq),
+        quarantine.map((r) => r.code),
+        quarantine.map((r) => new Date(r.at)),
+      ],
+    )
+  }
+  if (skips.length > 0) {
+    await q.query(
+      `insert into fix_skips (device_id, qid, from_seq, to_seq, received_at)
+       select * from unnest($1::uuid[], $2::text[], $3::int8[], $4::int8[], $5::timestamptz[]) on conflict do nothing`,
+      [
+        skips.map((s) => s.device),
+        skips.map((s) => s.qid),
+        skips.map((s) => s.from),
+        skips.map((s) => s.to),
+        skips.map((s) => new Date(s.at)),
+      ],
+    )
+  }
+  await moveLast(q, rows)
+  const moved = [...queues.values()].filter((one) => one.hi > one.before || one.ahead)
+  if (moved.length > 0) {
+    await q.query(
+      `update device_queue d set hi = greatest(d.hi, n.hi), ahead = d.ahead or n.ahead
+       from unnest($1::uuid[], $2::text[], $3::int8[], $4::bool[]) as n (device_id, qid, hi, ahead)
+       where d.device_id = n.device_id and d.qid = n.qid`,
+      [moved.map((m) => m.device), moved.map((m) => m.qid), moved.map((m) => m.hi), moved.map((m) => m.ahead)],
+    )
+  }
+  const skipped = skips.reduce((sum, one) => sum + one.to - one.from + 1, 0)
+  return { verdicts, kept, quarantined: quarantine.length, repeated: repeated + rows.length - kept, skipped }
+}
+
+/** The end of the run without a hole that begins at hi + 1: a batch that leaves a seq out can't claim it. */
+function advance(hi: number, batch: Batch): number {
+  const seqs = [...batch.fixes.map((f) => f.seq), ...batch.rejected.map((r) => r.seq)].sort((a, b) => a - b)
+  for (const seq of seqs) {
+    if (seq > hi + 1) break
+    if (seq === hi + 1) hi = seq
+  }
+  return hi
+}
+const firstSeq = (batch: Batch) => Math.min(batch.fixes[0]?.seq ?? Infinity, batch.rejected[0]?.seq ?? Infinity)
+const lastSeq = (batch: Batch) => Math.max(batch.fixes.at(-1)?.seq ?? 0, batch.rejected.at(-1)?.seq ?? 0)
+const keyOf = (one: Queued) => `${one.device} ${one.kind === 'skip' ? one.qid : one.batch.qid}`
+
+async function lockQueues(q: Query, batches: readonly Queued[]): Promise<Map<string, Queue>> {
+  const wanted = new Map(batches.map((one) => [keyOf(one), one]))
+  const all = [...wanted.values()]
+  const { rows } = await q.query<{ device_id: DeviceId; qid: string; hi: number; ahead: boolean }>(
+    `insert into device_queue (device_id, qid, seen_at)
+     select * from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as n (device_id, qid, seen_at) order by 1, 2
+     on conflict (device_id, qid) do update set seen_at = excluded.seen_at
+     returning device_id, qid, hi, ahead`,
+    [all.map((o) => o.device), all.map((o) => (o.kind === 'skip' ? o.qid : o.batch.qid)), all.map((o) => new Date(o.at))],
+  )
+  const queues = new Map(
+    rows.map((row): [string, Queue] => [
+      `${row.device_id} ${row.qid}`,
+      { device: row.device_id, qid: row.qid, before: row.hi, hi: row.hi, ahead: false, stored: new Set() },
+    ]),
+  )
+  const ahead = rows.filter((row) => row.ahead)
+  if (ahead.length === 0) return queues
+  const stored = await q.query<{ device_id: DeviceId; qid: string; seq: number }>(
+    `select r.device_id, r.qid, r.seq from fix_recent r
+     join unnest($1::uuid[], $2::text[], $3::int8[]) as n (device_id, qid, hi)
+       on r.device_id = n.device_id and r.qid = n.qid and r.seq > n.hi`,
+    [ahead.map((r) => r.device_id), ahead.map((r) => r.qid), ahead.map((r) => r.hi)],
+  )
+  for (const row of stored.rows) queues.get(`${row.device_id} ${row.qid}`)?.stored.add(row.seq)
+  return queues
+}
+
+const FLAG_BITS: Record<FixFlag, number> = { mock: 1, speed: 2, heading: 4, altitude: 8, battery: 16, rollover: 32 }
+
+async function insertFixes(q: Query, rows: readonly Row[]): Promise<number> {
+  if (rows.length === 0) return 0
+  const { count } = await q.query(
+    `insert into fixes (device_id, qid, seq, day, driver_no, fix_time, received_at, lng, lat, accuracy, speed, heading, altitude, battery, flags)
+     select device_id, qid, seq, (to_timestamp(received / 1000) at time zone 'UTC')::date, driver_no, to_timestamp(fix / 1000),
+       to_timestamp(received / 1000), lng, lat, accuracy, speed, heading, altitude, battery, flags
+     from unnest($1::uuid[], $2::text[], $3::int8[], $4::int4[], $5::float8[], $6::float8[], $7::float8[], $8::float8[],
+       $9::float4[], $10::float4[], $11::float4[], $12::float4[], $13::float4[], $14::int2[])
+       as n (device_id, qid, seq, driver_no, fix, received, lng, lat, accuracy, speed, heading, altitude, battery, flags)
+     on conflict do nothing`,
+    [
+      rows.map((r) => r.device),
+      rows.map((r) => r.qid),
+      rows.map((r) => r.fix.seq),
+      rows.map((r) => r.driver),
+      rows.map((r) => r.fix.recordedAt),
+      rows.map((r) => r.at),
+      rows.map((r) => r.fix.at[0]),
+      rows.map((r) => r.fix.at[1]),
+      rows.map((r) => r.fix.accuracy),
+      rows.map((r) => r.fix.speed),
+      rows.map((r) => r.fix.heading),
+      rows.map((r) => r.fix.altitude),
+      rows.map((r) => r.fix.battery),
+      rows.map((r) => r.fix.flags.reduce((bits, flag) => bits | FLAG_BITS[flag], 0)),
+    ],
+  )
+  return count
+}
+
+async function moveLast(q: Query, rows: readonly Row[]): Promise<void> {
+  const newest = new Map<DeviceId, Row>()
+  for (const row of rows) {
+    const had = newest.get(row.device)
+    if (!had || isNewer(row.fix, had.fix)) newest.set(row.device, row)
+  }
+  if (newest.size === 0) return
+  const all = [...newest.values()]
+  await q.query(
+    `insert into device_last as l (device_id, driver_no, fix_time, seq, lng, lat, accuracy, speed, heading)
+     select device_id, driver_no, to_timestamp(fix / 1000), seq, lng, lat, accuracy, speed, heading
+     from unnest($1::uuid[], $2::int4[], $3::float8[], $4::int8[], $5::float8[], $6::float8[], $7::float4[], $8::float4[], $9::float4[])
+       as n (device_id, driver_no, fix, seq, lng, lat, accuracy, speed, heading)
+     order by device_id
+     on conflict (device_id) do update set driver_no = excluded.driver_no, fix_time = excluded.fix_time, seq = excluded.seq,
+       lng = excluded.lng, lat = excluded.lat, accuracy = excluded.accuracy, speed = excluded.speed, heading = excluded.heading
+     where (excluded.fix_time, excluded.seq) > (l.fix_time, l.seq)`,
+    [
+      all.map((r) => r.device),
+      all.map((r) => r.driver),
+      all.map((r) => r.fix.recordedAt),
+      all.map((r) => r.fix.seq),
+      all.map((r) => r.fix.at[0]),
+      all.map((r) => r.fix.at[1]),
+      all.map((r) => r.fix.accuracy),
+      all.map((r) => r.fix.speed),
+      all.map((r) => r.fix.heading),
+    ],
+  )
+}
+const isNewer = (a: Fix, b: Fix) => a.recordedAt > b.recordedAt || (a.recordedAt === b.recordedAt && a.seq > b.seq)

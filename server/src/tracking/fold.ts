@@ -1,0 +1,240 @@
+// One fix after another, in order of (fix time, seq), in; place, progress, off-route, arrivals and pace out. Knows nothing of arrival order.
+import { bearing, wrap } from '@doorstep/shared/geo'
+import { type Cursor, locate } from '@doorstep/shared/locate'
+import { pointAt } from '@doorstep/shared/route'
+import type { Metres, Millis } from '@doorstep/shared/units'
+import { type PlanStop, RING_M, RING_MAX_M, type TripPlan } from './plan.ts'
+import { expected, secondsAt } from './prior.ts'
+
+/** All that is known after a prefix of a trip's fixes. Plain numbers: it is copied on every fix and kept as JSON. −1 is unknown. */
+export interface Fold {
+  /** The newest believed fix; t is −1 before the first. */
+  t: Millis
+  seq: number
+  lng: number
+  lat: number
+  accuracy: number
+  speed: number
+  heading: number
+  /** Direction and speed of travel from the fixes themselves: smoothed over about three fixes. */
+  course: number
+  pace: number
+  /** Where it is on the route, and how far beside. */
+  segment: number
+  along: Metres
+  beside: Metres
+  /** When and where it was last on the route. */
+  onT: Millis
+  onLng: number
+  onLat: number
+  /** Fixes in a row that were too far beside. */
+  away: number
+  offRoute: boolean
+  /** A fix that was too far to believe, and how many have agreed with it (T5). */
+  wild: number
+  wildT: Millis
+  wildLng: number
+  wildLat: number
+  /** Seconds needed and seconds expected on this trip, with older ones fading. */
+  needed: number
+  planned: number
+  /** When it last moved. */
+  movedAt: Millis
+  /** First stop that is not behind it; per stop when it was reached and left, −1 when not. */
+  stop: number
+  arrived: readonly Millis[]
+  left: readonly Millis[]
+}
+
+/** One fix as the fold takes it; −1 is unknown. */
+export interface Step {
+  t: Millis
+  seq: number
+  lng: number
+  lat: number
+  accuracy: number
+  speed: number
+  heading: number
+}
+
+/** Faster than this, after an allowance for noise, is a jump, m/s (250 km/h). */
+const WILD_MPS = 70
+const WILD_SLACK_M = 120
+/** How fast it may come along the route at most, m/s. */
+const REACH_MPS = 45
+/** A line may be this far beside before it counts as away, m (T6). */
+const AWAY_M = 50
+const AWAY_FIXES = 3
+/** Progress is not believed from further beside than this, m. */
+const BESIDE_MAX_M = 120
+/** A stop that was never reached is no longer looked for this far behind, m. */
+const PASSED_M = 500
+
+export function emptyFold(stops: number): Fold {
+  return {
+    t: -1,
+    seq: -1,
+    lng: 0,
+    lat: 0,
+    accuracy: -1,
+    speed: -1,
+    heading: -1,
+    course: -1,
+    pace: -1,
+    segment: 0,
+    along: 0,
+    beside: 0,
+    onT: -1,
+    onLng: 0,
+    onLat: 0,
+    away: 0,
+    offRoute: false,
+    wild: 0,
+    wildT: -1,
+    wildLng: 0,
+    wildLat: 0,
+    needed: 0,
+    planned: 0,
+    movedAt: -1,
+    stop: 0,
+    arrived: new Array<number>(stops).fill(-1),
+    left: new Array<number>(stops).fill(-1),
+  }
+}
+
+const metres = (aLng: number, aLat: number, bLng: number, bLat: number, kx: number, ky: number): Metres => {
+  const x = wrap(bLng - aLng) * kx
+  const y = (bLat - aLat) * ky
+  return Math.sqrt(x * x + y * y)
+}
+const COS = Math.PI / 180
+
+/** Folds one fix into `f`, in place. False when it was held back as a jump. `plan` is null while the driver has no run. */
+export function step(f: Fold, s: Step, plan: TripPlan | null): boolean {
+  const ky = plan ? plan.route.ruler.ky : 111_200
+  const kx = plan ? plan.route.ruler.kx : 111_320 * Math.cos(s.lat * COS)
+  const first = f.t < 0
+  let moved = 0
+  let seconds = 0
+  if (!first) {
+    moved = metres(f.lng, f.lat, s.lng, s.lat, kx, ky)
+    seconds = (s.t - f.t) / 1000
+    if (moved > WILD_MPS * seconds + WILD_SLACK_M + Math.max(0, s.accuracy) + Math.max(0, f.accuracy)) {
+      if (!believe(f, s, kx, ky)) return false
+    }
+  }
+  f.wild = 0
+  if (plan) progress(f, s, plan, moved, seconds, kx, ky)
+  if (!first && moved > 12) {
+    f.course = bearing([f.lng, f.lat], [s.lng, s.lat], { kx, ky })
+    f.movedAt = s.t
+  } else if (first) f.movedAt = s.t
+  if (seconds > 0) {
+    const v = s.speed >= 0 ? s.speed : moved / seconds
+    const k = 1 - Math.exp(-seconds / 12)
+    f.pace = f.pace < 0 ? v : f.pace + k * (v - f.pace)
+  }
+  f.t = s.t
+  f.seq = s.seq
+  f.lng = s.lng
+  f.lat = s.lat
+  f.accuracy = s.accuracy
+  f.speed = s.speed
+  f.heading = s.heading
+  return true
+}
+
+/** A jump is believed when two more fixes agree with it: each within reach of the one before (T5). */
+function believe(f: Fold, s: Step, kx: number, ky: number): boolean {
+  const agrees =
+    f.wild > 0 &&
+    metres(f.wildLng, f.wildLat, s.lng, s.lat, kx, ky) <=
+      WILD_MPS * ((s.t - f.wildT) / 1000) + WILD_SLACK_M + Math.max(0, s.accuracy)
+  f.wild = agrees ? f.wild + 1 : 1
+  f.wildT = s.t
+  f.wildLng = s.lng
+  f.wildLat = s.lat
+  return f.wild >= 3
+}
+
+function progress(f: Fold, s: Step, plan: TripPlan, moved: Metres, seconds: number, kx: number, ky: number): void {
+  const { route } = plan
+  const first = f.onT < 0
+  const heading =
+    s.heading >= 0 && s.speed >= 2
+      ? s.heading
+      : moved > 20 && moved < 250
+        ? bearing([f.lng, f.lat], [s.lng, s.lat], { kx, ky })
+        : null
+  const lost = !first && f.onT < f.t
+  const from: Cursor = { segment: f.segment, along: f.along, distance: f.beside }
+  const found = locate(route, from, {
+    at: [s.lng, s.lat],
+    heading,
+    moved: first ? 0 : lost ? metres(f.onLng, f.onLat, s.lng, s.lat, kx, ky) : moved,
+    reach: first ? Number.POSITIVE_INFINITY : 250 + REACH_MPS * ((s.t - f.onT) / 1000),
+  })
+  const limit = Math.max(AWAY_M, 2 * s.accuracy)
+  const before = f.along
+  if (found.distance <= Math.max(BESIDE_MAX_M, limit)) {
+    f.segment = found.segment
+    f.along = found.along
+  }
+  f.beside = found.distance
+  if (found.distance > limit) {
+    f.away++
+    if (f.away >= AWAY_FIXES) f.offRoute = true
+  } else {
+    f.away = 0
+    f.offRoute = false
+    f.onT = s.t
+    f.onLng = s.lng
+    f.onLat = s.lat
+  }
+  if (!first) {
+    const prior = expected(route)
+    const fade = Math.exp(-seconds / 900)
+    f.needed = f.needed * fade + seconds
+    f.planned = f.planned * fade + secondsAt(route, prior, f.along) - secondsAt(route, prior, before)
+  }
+  arrivals(f, s, plan, first ? f.along : before, seconds, kx, ky)
+}
+
+/** Arrival is by progress and place, swept along the route between two fixes, left with hysteresis (T7). */
+function arrivals(f: Fold, s: Step, plan: TripPlan, before: Metres, seconds: number, kx: number, ky: number): void {
+  const { stops } = plan
+  while (f.stop < stops.length && (f.left[f.stop]! >= 0 || f.along > stops[f.stop]!.along + PASSED_M)) f.stop++
+  for (let k = f.stop; k < stops.length; k++) {
+    const stop = stops[k]!
+    if (f.along < stop.along - RING_MAX_M) break
+    const ring = ringOf(stop, plan)
+    if (f.along < stop.along - ring) continue
+    const away = metres(stop.door[0], stop.door[1], s.lng, s.lat, kx, ky)
+    if (f.arrived[k]! < 0) {
+      if (away <= ring + Math.max(0, Math.min(s.accuracy, 25))) f.arrived = put(f.arrived, k, s.t)
+      else if (!f.offRoute && before < stop.along && f.along > stop.along)
+        f.arrived = put(f.arrived, k, s.t - (seconds * 1000 * (f.along - stop.along)) / (f.along - before))
+    }
+    if (f.arrived[k]! >= 0 && f.left[k]! < 0 && away > ring + Math.max(25, s.accuracy)) f.left = put(f.left, k, s.t)
+  }
+}
+
+/** A door that stands back from the street is reached from the street: its ring takes in the nearest place on the route. */
+function ringOf(stop: PlanStop, plan: TripPlan): Metres {
+  const on = pointAt(plan.route, stop.along)
+  const { kx, ky } = plan.route.ruler
+  return Math.min(RING_MAX_M, Math.max(RING_M, metres(stop.door[0], stop.door[1], on[0], on[1], kx, ky) + 25))
+}
+
+function put(list: readonly number[], k: number, value: number): number[] {
+  const copy = list.slice()
+  copy[k] = Math.round(value)
+  return copy
+}
+
+/** The stop that comes next: the first that no person closed and that was not left behind. */
+export function nextStop(f: Fold, stops: readonly PlanStop[]): number {
+  let k = 0
+  while (k < stops.length && (stops[k]!.closed || f.left[k]! >= 0)) k++
+  return k
+}

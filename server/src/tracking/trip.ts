@@ -1,0 +1,226 @@
+// A driver's fixes in any order in, one state of the trip out: the same for every shuffle and repetition (T1), with what happened on the way as events.
+import type { Fix } from '@doorstep/shared/ping'
+import { pointAt } from '@doorstep/shared/route'
+import type { Phase, Track } from '@doorstep/shared/track'
+import type { DriverNo, LngLat, Millis, RunId, Seconds } from '@doorstep/shared/units'
+import { emptyFold, type Fold, nextStop, type Step, step } from './fold.ts'
+import { gate, type Verdict } from './gate.ts'
+import { paceOf } from './pace.ts'
+import type { TripPlan } from './plan.ts'
+
+/**
+ * What is known of a driver's trip. A value: `advance` gives a new one and the old stays true; JSON carries it. It keeps a checkpoint and the fixes
+ * since, about four minutes of them, so that a late fix is folded in where it belongs (T2).
+ */
+export interface TripState {
+  readonly routeVersion: number
+  readonly stopIds: readonly string[]
+  /** After all fixes that are no longer kept. */
+  readonly base: Fold
+  /** After all fixes: what is shown. */
+  readonly head: Fold
+  /** Rows of seven numbers (t, seq, lng, lat, accuracy, speed, heading; −1 unknown), ascending by (t, seq). Only the first `count` rows are of this state. */
+  readonly fixes: number[]
+  readonly count: number
+  /** (t, seq) of the newest fix that is no longer kept. */
+  readonly floor: readonly [t: Millis, seq: number]
+}
+
+/** What happened; `at` is when it did, by the device's clock. `late` is true when it became known after something later had, or long after. */
+export type TripEvent =
+  | { readonly kind: 'arrived'; readonly stop: number; readonly at: Millis; readonly late: boolean }
+  | { readonly kind: 'left'; readonly stop: number; readonly at: Millis; readonly late: boolean }
+  | { readonly kind: 'off_route'; readonly at: Millis }
+  | { readonly kind: 'back_on_route'; readonly at: Millis }
+
+export interface Advanced {
+  readonly state: TripState
+  readonly verdict: Verdict
+  readonly events: readonly TripEvent[]
+}
+
+const ROW = 7
+/** Fixes older than the newest by more than this are folded into the checkpoint, ms. */
+const KEEP_MS = 240_000
+/** They go in steps of so many, and at most so many are kept. */
+const DROP = 64
+const KEEP_MAX = 1024
+const NOTHING: readonly TripEvent[] = []
+
+/**
+ * The state before the first fix of a plan (null: off duty, position only). With `from`, the state on the last plan: place, pace and what is known
+ * of stops with the same id go over; progress begins anew on the new route from where the driver is.
+ */
+export function begin(plan: TripPlan | null, from?: TripState): TripState {
+  const stops = plan ? plan.stops : []
+  const fold = emptyFold(stops.length)
+  if (from && from.head.t >= 0) {
+    const h = from.head
+    const last: Step = { t: h.t, seq: h.seq, lng: h.lng, lat: h.lat, accuracy: h.accuracy, speed: h.speed, heading: h.heading }
+    fold.arrived = stops.map((s) => from.head.arrived[from.stopIds.indexOf(s.id)] ?? -1)
+    fold.left = stops.map((s) => from.head.left[from.stopIds.indexOf(s.id)] ?? -1)
+    step(fold, last, plan)
+    fold.course = h.course
+    fold.pace = h.pace
+    fold.needed = h.needed
+    fold.planned = h.planned
+    fold.movedAt = h.movedAt
+  }
+  return {
+    routeVersion: plan ? plan.routeVersion : 0,
+    stopIds: stops.map((s) => s.id),
+    base: fold,
+    head: fold,
+    fixes: [],
+    count: 0,
+    floor: [fold.t, fold.seq],
+  }
+}
+
+/**
+ * Takes one fix, in whatever order it arrives. `now` is our clock; it decides only FUTURE and whether an event is late, never the place.
+ * `plan` must be the one that `state` was begun with (its stops' `closed` may have changed).
+ */
+export function advance(state: TripState, fix: Fix, now: Millis, plan: TripPlan | null): Advanced {
+  const refused = gate(fix, now)
+  if (refused) return { state, verdict: refused, events: NOTHING }
+  const t = fix.recordedAt
+  const { fixes, count } = state
+  let at = count
+  while (at > 0 && isAfter(fixes[(at - 1) * ROW]!, fixes[(at - 1) * ROW + 1]!, t, fix.seq)) at--
+  if (at > 0 && fixes[(at - 1) * ROW] === t && fixes[(at - 1) * ROW + 1] === fix.seq)
+    return { state, verdict: 'DUPLICATE', events: NOTHING }
+  if (at === 0 && !isAfter(t, fix.seq, state.floor[0], state.floor[1])) {
+    const same = t === state.floor[0] && fix.seq === state.floor[1]
+    return { state, verdict: same ? 'DUPLICATE' : 'OLD', events: NOTHING }
+  }
+  const s: Step = {
+    t,
+    seq: fix.seq,
+    lng: fix.at[0],
+    lat: fix.at[1],
+    accuracy: fix.accuracy ?? -1,
+    speed: fix.speed ?? -1,
+    heading: fix.heading ?? -1,
+  }
+  if (at === count) {
+    // The common case: the newest fix so far. The array is shared with older states, which see only their own rows.
+    const rows = fixes.length === count * ROW ? fixes : fixes.slice(0, count * ROW)
+    rows.push(s.t, s.seq, s.lng, s.lat, s.accuracy, s.speed, s.heading)
+    const head = { ...state.head }
+    const believed = step(head, s, plan)
+    const next: TripState = { ...state, head, fixes: rows, count: count + 1 }
+    return {
+      state: trim(next, plan),
+      verdict: believed ? 'LIVE' : 'JUMP',
+      events: difference(state.head, head, now - t > LATE_MS),
+    }
+  }
+  const rows = fixes.slice(0, at * ROW)
+  rows.push(s.t, s.seq, s.lng, s.lat, s.accuracy, s.speed, s.heading)
+  for (let i = at * ROW; i < count * ROW; i++) rows.push(fixes[i]!)
+  const head = { ...state.base }
+  foldRows(head, rows, 0, count + 1, plan)
+  return {
+    state: trim({ ...state, head, fixes: rows, count: count + 1 }, plan),
+    verdict: 'LATE',
+    events: difference(state.head, head, true),
+  }
+}
+
+/** An event older than this when it becomes known is late, ms. */
+const LATE_MS = 120_000
+
+const isAfter = (t: number, seq: number, thanT: number, thanSeq: number): boolean => t > thanT || (t === thanT && seq > thanSeq)
+
+function foldRows(fold: Fold, rows: readonly number[], from: number, to: number, plan: TripPlan | null): void {
+  const s: Step = { t: 0, seq: 0, lng: 0, lat: 0, accuracy: -1, speed: -1, heading: -1 }
+  for (let i = from * ROW; i < to * ROW; i += ROW) {
+    s.t = rows[i]!
+    s.seq = rows[i + 1]!
+    s.lng = rows[i + 2]!
+    s.lat = rows[i + 3]!
+    s.accuracy = rows[i + 4]!
+    s.speed = rows[i + 5]!
+    s.heading = rows[i + 6]!
+    step(fold, s, plan)
+  }
+}
+
+/** Moves the checkpoint over fixes that are too old to wait for late ones among them. */
+function trim(state: TripState, plan: TripPlan | null): TripState {
+  const { fixes, count } = state
+  if (count < 2 * DROP) return state
+  const newest = fixes[(count - 1) * ROW]!
+  if (newest - fixes[DROP * ROW]! < KEEP_MS && count < KEEP_MAX) return state
+  const base = { ...state.base }
+  foldRows(base, fixes, 0, DROP, plan)
+  const last = (DROP - 1) * ROW
+  return {
+    ...state,
+    base,
+    fixes: fixes.slice(DROP * ROW, count * ROW),
+    count: count - DROP,
+    floor: [fixes[last]!, fixes[last + 1]!],
+  }
+}
+
+function difference(before: Fold, after: Fold, late: boolean): readonly TripEvent[] {
+  if (before.arrived === after.arrived && before.left === after.left && before.offRoute === after.offRoute) return NOTHING
+  const events: TripEvent[] = []
+  for (let k = 0; k < after.arrived.length; k++) {
+    const arrived = after.arrived[k]!
+    if (arrived >= 0 && arrived !== before.arrived[k]) events.push({ kind: 'arrived', stop: k, at: arrived, late })
+    const left = after.left[k]!
+    if (left >= 0 && left !== before.left[k]) events.push({ kind: 'left', stop: k, at: left, late })
+  }
+  if (before.offRoute !== after.offRoute) events.push({ kind: after.offRoute ? 'off_route' : 'back_on_route', at: after.t })
+  return events
+}
+
+/** Closer than this to the next stop, along the route, is approaching, m. */
+const APPROACHING_M = 400
+
+/** What other nodes are told of the driver; null before the first fix. `interval` is how often fixes are expected, s. */
+export function toTrack(
+  state: TripState,
+  plan: TripPlan | null,
+  no: DriverNo,
+  run: RunId | null,
+  interval: Seconds,
+  kept: boolean,
+): Track | null {
+  const h = state.head
+  if (h.t < 0) return null
+  const next = plan ? nextStop(h, plan.stops) : 0
+  const stop = plan?.stops[next]
+  const arrivedAt = stop && h.arrived[next]! >= 0 ? h.arrived[next]! : null
+  const phase: Phase =
+    arrivedAt !== null ? 'arrived' : stop && stop.along - h.along <= APPROACHING_M && !h.offRoute ? 'approaching' : 'enroute'
+  return {
+    no,
+    recordedAt: h.t,
+    seq: h.seq,
+    at: placeShown(state, plan),
+    heading: h.heading >= 0 ? h.heading : h.course >= 0 ? h.course : null,
+    speed: h.speed >= 0 ? h.speed : h.pace >= 0 ? h.pace : null,
+    accuracy: h.accuracy >= 0 ? h.accuracy : null,
+    run,
+    routeVersion: state.routeVersion,
+    along: plan ? h.along : 0,
+    offRoute: h.offRoute,
+    nextStop: next,
+    phase,
+    arrivedAt,
+    pace: paceOf(h.needed, h.planned),
+    interval,
+    kept,
+  }
+}
+
+/** On the route while it is near, else as reported. */
+function placeShown(state: TripState, plan: TripPlan | null): LngLat {
+  const h = state.head
+  if (!plan || h.offRoute || h.beside > Math.max(50, 2 * h.accuracy)) return [h.lng, h.lat]
+  return pointAt(plan.route, h.along)
+}
