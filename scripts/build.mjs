@@ -37,7 +37,7 @@ export async function build({ only = Object.keys(PARTS), force = false } = {}) {
 
 async function makeServer() {
   const source = join(root, 'server', 'src')
-  const entries = ['main.ts', 'replay.ts', 'city.ts', 'tiles/worker.ts']
+  const entries = ['main.ts', 'replay.ts', 'city-build.ts']
   await bundle(
     'server',
     entries.filter((entry) => existsSync(join(source, entry))),

@@ -46,7 +46,7 @@ const commands = {
   },
   async city() {
     await build({ only: ['server'] })
-    return node([join(root, 'server', 'dist', 'city.js'), ...args], here)
+    return node([join(root, 'server', 'dist', 'city-build.js'), ...args], here)
   },
   async bench() {
     await build({ only: ['server', 'driver-sim'] })

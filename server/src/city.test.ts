@@ -1,12 +1,17 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { distance } from '@doorstep/shared/geo'
 import { route as prepare } from '@doorstep/shared/route'
+import type { LngLat } from '@doorstep/shared/units'
+import { VectorTile } from '@mapbox/vector-tile'
 import fc from 'fast-check'
+import { PbfReader } from 'pbf'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildCity, type City, openCity } from './city.ts'
+import { RANKS } from './tiles/roads.ts'
 
 let dir: string
 let city: City
@@ -97,3 +102,67 @@ test('a damaged cache is built again, and what was built is the same byte for by
   expect(said.join()).toMatch(/cut short|damaged/)
   expect((await readFile(path)).equals(whole)).toBe(true)
 }, 60_000)
+
+test('routes keep to the one-way streets of the map itself, and turn round only at stops', async () => {
+  // Read anew from the source, by other rules than the router's, so that one mistake can't hide in both.
+  const source = createRequire(import.meta.url).resolve('geojson-path-finder/test/large-network.json')
+  const { features } = JSON.parse(await readFile(source, 'utf8')) as {
+    features: { properties: Record<string, string>; geometry: { type: string; coordinates: [number, number][] } }[]
+  }
+  const allowed = new Set<string>()
+  const pair = (a: LngLat, b: LngLat) => `${a[0].toFixed(7)},${a[1].toFixed(7)}>${b[0].toFixed(7)},${b[1].toFixed(7)}`
+  for (const { properties: p, geometry } of features) {
+    if (geometry.type !== 'LineString' || /foot|cycle|path|steps|pedestrian|platform|construction|bridleway|track/.test(p.highway!))
+      continue
+    const one = p.oneway === 'yes' || (p.oneway !== 'no' && (p.junction === 'roundabout' || p.highway === 'motorway'))
+    geometry.coordinates.forEach((b, i, line) => {
+      const a = line[i - 1]
+      if (!a) return
+      allowed.add(pair(a, b))
+      if (!one) allowed.add(pair(b, a))
+    })
+  }
+  const places = city.places.sample(120, 21)
+  for (let k = 0; k < 60; k++) {
+    const { line } = await city.router.route([places[2 * k]!.at, places[2 * k + 1]!.at])
+    // The first and the last segment begin and end within a segment of the map.
+    for (let i = 2; i < line.length - 1; i++) {
+      expect(allowed.has(pair(line[i - 1]!, line[i]!)), pair(line[i - 1]!, line[i]!)).toBe(true)
+      expect(line[i]).not.toEqual(line[i - 2])
+    }
+  }
+})
+
+test('a tile holds the layers and the properties that a style counts on, and no broken value', () => {
+  const classes = new Set<unknown>()
+  const layers = new Set<string>()
+  for (let x = 8730; x < 8742; x++) {
+    for (let y = 4952; y < 4966; y++) {
+      const bytes = city.tiles.get(14, x, y)
+      if (!bytes) continue
+      const tile = new VectorTile(new PbfReader(gunzipSync(bytes)))
+      for (const [name, layer] of Object.entries(tile.layers)) {
+        layers.add(name)
+        let rank = 0
+        for (let i = 0; i < layer.length; i++) {
+          const { properties } = layer.feature(i)
+          expect(
+            Object.keys(properties).filter((key) => !['class', 'rank', 'name', 'ref', 'oneway', 'brunnel'].includes(key)),
+          ).toEqual([])
+          expect(Object.values(properties).every((value) => typeof value === 'string' || typeof value === 'number')).toBe(true)
+          if (name !== 'road') continue
+          classes.add(properties.class)
+          expect(properties.rank).toBe(RANKS.indexOf(properties.class as never))
+          expect(Number(properties.rank)).toBeGreaterThanOrEqual(rank)
+          rank = Number(properties.rank)
+          if ('oneway' in properties) expect([1, -1]).toContain(properties.oneway)
+          if ('brunnel' in properties) expect(['bridge', 'tunnel']).toContain(properties.brunnel)
+        }
+      }
+    }
+  }
+  expect([...layers].sort()).toEqual(['pedestrian_area', 'road', 'water'])
+  for (const name of ['motorway', 'trunk', 'secondary', 'tertiary', 'minor', 'service', 'pedestrian', 'path', 'cycleway']) {
+    expect(classes).toContain(name)
+  }
+})

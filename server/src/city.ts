@@ -23,7 +23,7 @@ export interface City {
 }
 
 /** Raise it when the same extract must be built anew: new speeds, doors, tiles. */
-const BUILD = 1
+const BUILD = 2
 const ATTRIBUTION = '© OpenStreetMap contributors'
 /** Beyond this the embedded extract has trunk roads alone. */
 const GOTHENBURG = { bbox: [11.86, 57.66, 12.06, 57.75] as Bbox, center: [11.9668, 57.7072] as LngLat }
@@ -98,7 +98,7 @@ async function load(file: Uint8Array): Promise<City> {
     info,
     router: {
       name: 'city',
-      route: async (waypoints, options) => plan(streets, finder, waypoints, options?.heading) ?? straight(waypoints),
+      route: async (waypoints, options) => (await plan(streets, finder, waypoints, options?.heading)) ?? straight(waypoints),
       health: async () => true,
     },
     places: openPlaces({ lng: doorLng!, lat: doorLat!, street: doorStreet!, number: doorNumber! }, names),

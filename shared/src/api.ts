@@ -92,7 +92,15 @@ export interface RunView {
   driverId: string | null
   routeVersion: number
   /** The route's line; stops carry their metres along it. `confidence` is low when no router could be asked. */
-  route: { line: LngLat[]; length: Metres; seconds: Seconds; confidence: 'road' | 'low'; source: string }
+  route: {
+    line: LngLat[]
+    length: Metres
+    seconds: Seconds
+    /** One a segment of `line`, where the router gave them. */
+    segmentSeconds?: Seconds[] | null
+    confidence: 'road' | 'low'
+    source: string
+  }
   stops: (RunStop & { note: string | null; recipient: string; orderStatus: OrderStatus; orderVersion: number })[]
   startedAt: Millis | null
 }

@@ -29,7 +29,7 @@ const LOST_M = 40
 /** Within the window the vehicle may seem to stand this much behind its place: noise along the line. */
 const BACK_M = 60
 /** A line that runs against the direction of travel counts as this much further away. */
-const AGAINST_M = 30
+const AGAINST_M = 20
 const RAD = Math.PI / 180
 
 // The best of the last scan: written by scan(), read at once by locate(). Never kept between calls.
@@ -40,7 +40,7 @@ let bestSquare = Infinity
 
 /**
  * The next place. Every segment in the window is scored by
- *   crossTrack² + w · (s − predicted)² + against² · (1 − cos(heading − direction)) / 2,  w = 0.04 / (1 + (moved / 200 m)²)
+ *   crossTrack² + w · (s − predicted)² + against² · (1 − cos(heading − direction)) / 2,  w = 0.06 / (1 + (moved / 200 m)²)
  * and the best projection wins; one behind the cursor counts for the distance, not for progress. When nothing in the window is near,
  * the search goes as far ahead as `reach`, and only a near place that agrees with the direction of travel is believed.
  * The prediction keeps a route that crosses itself or doubles back apart; nearest-point alone is wrong there for half the fixes.
@@ -57,9 +57,9 @@ export function locate(route: Route, from: Cursor, sight: Sight): Cursor {
   }
   const moved = sight.moved
   const ratio = moved / 200
-  const weight = 0.04 / (1 + ratio * ratio)
+  const weight = 0.06 / (1 + ratio * ratio)
   const predicted = from.along + moved
-  const window = Math.min(sight.reach, 80 + 2.5 * moved)
+  const window = Math.min(sight.reach, 60 + 2 * moved)
   scan(route, from.segment, from.along, window, x, y, ux, uy, predicted, weight, Infinity)
   if (bestSquare > LOST_M * LOST_M && sight.reach > window) {
     const segment = bestSegment

@@ -27,6 +27,10 @@ export interface Track {
   readonly arrivedAt: Millis | null
   /** Seconds needed ÷ seconds planned on this trip, smoothed. */
   readonly pace: number
+  /** Seconds since it last came on along the route, at the time of the fix. */
+  readonly still: Seconds
+  /** Seconds lost in halts lately; older ones fade. */
+  readonly waited: Seconds
   /** How often fixes are expected. */
   readonly interval: Seconds
   /** False while the database can't keep what is shown. */

@@ -11,7 +11,7 @@ export interface RoutePlan {
   readonly waypoints: Metres[]
   /** low: straight line × 1.3, since no router could be asked. */
   readonly confidence: 'road' | 'low'
-  readonly source: 'city' | 'osrm' | 'mapbox' | 'straight'
+  readonly source: 'city' | 'osrm' | 'valhalla' | 'mapbox' | 'straight'
 }
 
 export interface Router {

@@ -1,7 +1,7 @@
 // Streets of Gothenburg in; the river between them, approximately, out.
 //
 // AN APPROXIMATION, NOT MAP DATA. The embedded extract carries roads alone. A city without its river can't be recognised, so it is worked out
-// here from where there are no roads: inside a hand-set course (16 points with a half width, ours), water is what lies at least 14 m from
+// here from where there are no roads: inside a hand-set course (18 points with a half width, ours), water is what lies at least 14 m from
 // every street that is not a bridge or a tunnel, wide enough for a disc of 34 m to pass. Quays and bridges then agree with the roads drawn
 // beside them; basins, piers and islands may not agree with the world. It is for drawing, never for measuring.
 import { ruler } from '@doorstep/shared/geo'
@@ -11,6 +11,7 @@ import { type Area, type Extract, FIXED } from '../routing/ways.ts'
 
 /** The middle of the Göta älv from the sea to the north of the city, and how far from it water may be looked for. */
 const COURSE: readonly (readonly [lng: number, lat: number, half: Metres])[] = [
+  [11.79, 57.6835, 1500],
   [11.83, 57.6855, 1000],
   [11.868, 57.689, 720],
   [11.886, 57.6905, 520],
@@ -19,14 +20,16 @@ const COURSE: readonly (readonly [lng: number, lat: number, half: Metres])[] = [
   [11.922, 57.6993, 340],
   [11.934, 57.7017, 320],
   [11.945, 57.7042, 330],
-  [11.953, 57.7082, 330],
-  [11.9585, 57.7125, 330],
-  [11.966, 57.7148, 260],
+  [11.953, 57.7082, 350],
+  [11.9585, 57.7125, 430],
+  [11.966, 57.7148, 330],
   [11.975, 57.7172, 230],
   [11.984, 57.7208, 200],
-  [11.9905, 57.7248, 170],
-  [11.9955, 57.7325, 150],
-  [12.0005, 57.745, 140],
+  [11.9905, 57.7248, 165],
+  [11.9962, 57.7335, 150],
+  [12.0032, 57.743, 130],
+  [12.0028, 57.754, 105],
+  [12.0045, 57.762, 100],
 ]
 const CELL: Metres = 8
 /** From the middle of a street to the water: half the street and the quay. */
@@ -37,8 +40,8 @@ const PASSAGE: Metres = 34
 export function river(extract: Extract): Area[] {
   const west = COURSE[0]![0]
   const east = COURSE[COURSE.length - 1]![0] + 0.01
-  const south = 57.672
-  const north = 57.745
+  const south = 57.665
+  const north = 57.76
   const r = ruler((south + north) / 2)
   const width = Math.ceil(((east - west) * r.kx) / CELL)
   const height = Math.ceil(((north - south) * r.ky) / CELL)
@@ -55,18 +58,14 @@ export function river(extract: Extract): Area[] {
   }
   spread(streets, width, height)
 
-  const course = COURSE.map(([lng, lat, half]) => [...cell(lng, lat), half / CELL] as [number, number, number])
-  const room = new Float64Array(width * height)
+  const { inside, middle } = band(
+    COURSE.map(([lng, lat, half]) => [...cell(lng, lat), half / CELL]),
+    width,
+    height,
+  )
+  const room = inside.map((depth, i) => Math.min(Math.sqrt(streets[i]!) - SHORE / CELL, depth))
   const core = new Float64Array(width * height).fill(FAR)
-  const seeds: number[] = []
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const i = y * width + x
-      const { inside, middle } = fromCourse(course, x, y)
-      room[i] = Math.min(Math.sqrt(streets[i]!) - SHORE / CELL, inside)
-      if (middle && room[i]! > PASSAGE / CELL) seeds.push(i)
-    }
-  }
+  const seeds = middle.filter((i) => room[i]! > PASSAGE / CELL)
   // What a disc can reach from the middle of the river without touching a shore …
   for (let i = seeds.pop(); i !== undefined; i = seeds.pop()) {
     if (core[i] === 0 || room[i]! <= PASSAGE / CELL) continue
@@ -79,9 +78,9 @@ export function river(extract: Extract): Area[] {
   }
   // … and what the disc then covers: the shore comes out round instead of stepped, since both fields are distances.
   spread(core, width, height)
-  const field = Array.from(room, (space, i) => Math.max(-4, Math.min(4, space, PASSAGE / CELL - Math.sqrt(core[i]!))))
+  const field = room.map((space, i) => Math.max(-4, Math.min(4, space, PASSAGE / CELL - Math.sqrt(core[i]!))))
   const blurred = blur(blur(field, width, height), width, height)
-  const [shape] = contours().size([width, height]).thresholds([0])(blurred)
+  const [shape] = contours().size([width, height]).thresholds([0])(blurred as unknown as number[])
   const degrees = ([x, y]: number[]): LngLat => [
     round(west + ((x! - 0.5) * CELL) / r.kx),
     round(north - ((y! - 0.5) * CELL) / r.ky),
@@ -106,19 +105,26 @@ function stroke(grid: Float64Array, width: number, height: number, a: [number, n
   }
 }
 
-/** How far inside the course's band a cell lies (cells; negative outside), and whether it is near its middle. */
-function fromCourse(course: readonly [number, number, number][], x: number, y: number): { inside: number; middle: boolean } {
-  let inside = Number.NEGATIVE_INFINITY
-  let middle = false
+/** How far inside the course's band each cell lies (cells; very negative outside), and the cells along its middle. */
+function band(course: readonly number[][], width: number, height: number): { inside: Float64Array; middle: number[] } {
+  const inside = new Float64Array(width * height).fill(-FAR)
+  const middle: number[] = []
   for (let k = 1; k < course.length; k++) {
-    const [ax, ay, ah] = course[k - 1]!
-    const [bx, by, bh] = course[k]!
+    const [ax, ay, ah] = course[k - 1] as [number, number, number]
+    const [bx, by, bh] = course[k] as [number, number, number]
     const dx = bx - ax
     const dy = by - ay
-    const t = Math.min(1, Math.max(0, ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy)))
-    const away = Math.hypot(x - ax - t * dx, y - ay - t * dy)
-    inside = Math.max(inside, ah + (bh - ah) * t - away)
-    if (away < 6) middle = true
+    const reach = Math.max(ah, bh)
+    const clamp = (v: number, most: number) => Math.min(most, Math.max(0, Math.round(v)))
+    for (let y = clamp(Math.min(ay, by) - reach, height); y < clamp(Math.max(ay, by) + reach, height); y++) {
+      for (let x = clamp(Math.min(ax, bx) - reach, width); x < clamp(Math.max(ax, bx) + reach, width); x++) {
+        const t = Math.min(1, Math.max(0, ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy)))
+        const away = Math.hypot(x - ax - t * dx, y - ay - t * dy)
+        const i = y * width + x
+        inside[i] = Math.max(inside[i]!, ah + (bh - ah) * t - away)
+        if (away < 6) middle.push(i)
+      }
+    }
   }
   return { inside, middle }
 }
@@ -136,12 +142,12 @@ function spread(grid: Float64Array, width: number, height: number): void {
     until[0] = Number.NEGATIVE_INFINITY
     until[1] = Number.POSITIVE_INFINITY
     for (let q = 1; q < n; q++) {
-      const meet = () => (f[q]! + q * q - (f[at[k]!]! + at[k]! * at[k]!)) / (2 * (q - at[k]!))
-      let s = meet()
-      while (s <= until[k]!) {
-        k--
-        s = meet()
-      }
+      k++
+      let s: number
+      do {
+        const p = at[--k]!
+        s = (f[q]! + q * q - (f[p]! + p * p)) / (2 * (q - p))
+      } while (s <= until[k]!)
       at[++k] = q
       until[k] = s
       until[k + 1] = Number.POSITIVE_INFINITY
@@ -157,7 +163,7 @@ function spread(grid: Float64Array, width: number, height: number): void {
 }
 
 /** Each cell with its neighbours, 4-2-1 weights. */
-function blur(field: number[], width: number, height: number): number[] {
+function blur(field: Float64Array, width: number, height: number): Float64Array {
   const out = field.slice()
   for (let y = 1; y < height - 1; y++) {
     for (let x = 1; x < width - 1; x++) {

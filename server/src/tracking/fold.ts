@@ -1,13 +1,14 @@
 // One fix after another, in order of (fix time, seq), in; place, progress, off-route, arrivals and pace out. Knows nothing of arrival order.
-import { bearing, wrap } from '@doorstep/shared/geo'
+import { bearing, distance, wrap } from '@doorstep/shared/geo'
 import { type Cursor, locate } from '@doorstep/shared/locate'
 import { pointAt } from '@doorstep/shared/route'
-import type { Metres, Millis } from '@doorstep/shared/units'
+import type { LngLat, Metres, Millis } from '@doorstep/shared/units'
+import { type Going, goOn } from './pace.ts'
 import { type PlanStop, RING_M, RING_MAX_M, type TripPlan } from './plan.ts'
 import { expected, secondsAt } from './prior.ts'
 
 /** All that is known after a prefix of a trip's fixes. Plain numbers: it is copied on every fix and kept as JSON. −1 is unknown. */
-export interface Fold {
+export interface Fold extends Going {
   /** The newest believed fix; t is −1 before the first. */
   t: Millis
   seq: number
@@ -35,11 +36,6 @@ export interface Fold {
   wildT: Millis
   wildLng: number
   wildLat: number
-  /** Seconds needed and seconds expected on this trip, with older ones fading. */
-  needed: number
-  planned: number
-  /** When it last moved. */
-  movedAt: Millis
   /** First stop that is not behind it; per stop when it was reached and left, −1 when not. */
   stop: number
   arrived: readonly Millis[]
@@ -65,6 +61,9 @@ const REACH_MPS = 45
 /** A line may be this far beside before it counts as away, m (T6). */
 const AWAY_M = 50
 const AWAY_FIXES = 3
+/** Without an accuracy the noise is unknown: then the third must be this much further than the limit, or they must be this many. */
+const AWAY_SURE = 1.5
+const AWAY_LONG = 12
 /** Progress is not believed from further beside than this, m. */
 const BESIDE_MAX_M = 120
 /** A stop that was never reached is no longer looked for this far behind, m. */
@@ -95,7 +94,9 @@ export function emptyFold(stops: number): Fold {
     wildLat: 0,
     needed: 0,
     planned: 0,
-    movedAt: -1,
+    waited: 0,
+    anchor: 0,
+    anchorT: -1,
     stop: 0,
     arrived: new Array<number>(stops).fill(-1),
     left: new Array<number>(stops).fill(-1),
@@ -127,8 +128,7 @@ export function step(f: Fold, s: Step, plan: TripPlan | null): boolean {
   if (plan) progress(f, s, plan, moved, seconds, kx, ky)
   if (!first && moved > 12) {
     f.course = bearing([f.lng, f.lat], [s.lng, s.lat], { kx, ky })
-    f.movedAt = s.t
-  } else if (first) f.movedAt = s.t
+  }
   if (seconds > 0) {
     const v = s.speed >= 0 ? s.speed : moved / seconds
     const k = 1 - Math.exp(-seconds / 12)
@@ -142,6 +142,14 @@ export function step(f: Fold, s: Step, plan: TripPlan | null): boolean {
   f.speed = s.speed
   f.heading = s.heading
   return true
+}
+
+/** Metres from where the motion so far leads one to expect the driver at the fix's time; 0 before the first fix. */
+export function surprise(f: Fold, s: Step, plan: TripPlan | null): Metres {
+  if (f.t < 0) return 0
+  const ahead = Math.max(0, f.pace) * ((s.t - f.t) / 1000)
+  const on: LngLat = plan && !f.offRoute ? pointAt(plan.route, f.along + ahead) : [f.lng, f.lat]
+  return distance(on, [s.lng, s.lat])
 }
 
 /** A jump is believed when two more fixes agree with it: each within reach of the one before (T5). */
@@ -163,7 +171,7 @@ function progress(f: Fold, s: Step, plan: TripPlan, moved: Metres, seconds: numb
   const heading =
     s.heading >= 0 && s.speed >= 2
       ? s.heading
-      : moved > 20 && moved < 250
+      : moved > 30 && moved < 250
         ? bearing([f.lng, f.lat], [s.lng, s.lat], { kx, ky })
         : null
   const lost = !first && f.onT < f.t
@@ -182,8 +190,9 @@ function progress(f: Fold, s: Step, plan: TripPlan, moved: Metres, seconds: numb
   }
   f.beside = found.distance
   if (found.distance > limit) {
-    f.away++
-    if (f.away >= AWAY_FIXES) f.offRoute = true
+    // A parked car that repeats its place is no further news.
+    if (moved >= 5 || f.away < AWAY_FIXES) f.away++
+    if (f.away >= AWAY_FIXES && (s.accuracy >= 0 || found.distance > AWAY_SURE * limit || f.away >= AWAY_LONG)) f.offRoute = true
   } else {
     f.away = 0
     f.offRoute = false
@@ -191,11 +200,15 @@ function progress(f: Fold, s: Step, plan: TripPlan, moved: Metres, seconds: numb
     f.onLng = s.lng
     f.onLat = s.lat
   }
-  if (!first) {
+  if (first) {
+    f.anchor = f.along
+    f.anchorT = s.t
+  } else if (f.onT === s.t) {
     const prior = expected(route)
-    const fade = Math.exp(-seconds / 900)
-    f.needed = f.needed * fade + seconds
-    f.planned = f.planned * fade + secondsAt(route, prior, f.along) - secondsAt(route, prior, before)
+    goOn(f, s.t, seconds, secondsAt(route, prior, f.along) - secondsAt(route, prior, before), f.along)
+  } else if (moved > 0) {
+    // Away from the route the plan says nothing of the pace; it is not a halt either.
+    f.anchorT = s.t
   }
   arrivals(f, s, plan, first ? f.along : before, seconds, kx, ky)
 }

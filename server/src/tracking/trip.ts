@@ -3,7 +3,7 @@ import type { Fix } from '@doorstep/shared/ping'
 import { pointAt } from '@doorstep/shared/route'
 import type { Phase, Track } from '@doorstep/shared/track'
 import type { DriverNo, LngLat, Millis, RunId, Seconds } from '@doorstep/shared/units'
-import { emptyFold, type Fold, nextStop, type Step, step } from './fold.ts'
+import { emptyFold, type Fold, nextStop, type Step, step, surprise } from './fold.ts'
 import { gate, type Verdict } from './gate.ts'
 import { paceOf } from './pace.ts'
 import type { TripPlan } from './plan.ts'
@@ -17,7 +17,8 @@ export interface TripState {
   readonly stopIds: readonly string[]
   /** After all fixes that are no longer kept. */
   readonly base: Fold
-  /** After all fixes: what is shown. */
+  /** After all fixes but those of the newest instant, and after all: what is shown. */
+  readonly prior: Fold
   readonly head: Fold
   /** Rows of seven numbers (t, seq, lng, lat, accuracy, speed, heading; −1 unknown), ascending by (t, seq). Only the first `count` rows are of this state. */
   readonly fixes: number[]
@@ -64,12 +65,14 @@ export function begin(plan: TripPlan | null, from?: TripState): TripState {
     fold.pace = h.pace
     fold.needed = h.needed
     fold.planned = h.planned
-    fold.movedAt = h.movedAt
+    fold.waited = h.waited
+    fold.anchorT = Math.min(h.t, h.anchorT)
   }
   return {
     routeVersion: plan ? plan.routeVersion : 0,
     stopIds: stops.map((s) => s.id),
     base: fold,
+    prior: fold,
     head: fold,
     fixes: [],
     count: 0,
@@ -94,6 +97,7 @@ export function advance(state: TripState, fix: Fix, now: Millis, plan: TripPlan 
     const same = t === state.floor[0] && fix.seq === state.floor[1]
     return { state, verdict: same ? 'DUPLICATE' : 'OLD', events: NOTHING }
   }
+  if (crowded(fixes, at, count, t)) return { state, verdict: 'DUPLICATE', events: NOTHING }
   const s: Step = {
     t,
     seq: fix.seq,
@@ -103,15 +107,15 @@ export function advance(state: TripState, fix: Fix, now: Millis, plan: TripPlan 
     speed: fix.speed ?? -1,
     heading: fix.heading ?? -1,
   }
-  if (at === count) {
+  const newest = count > 0 ? fixes[(count - 1) * ROW]! : -1
+  if (at === count && t > newest) {
     // The common case: the newest fix so far. The array is shared with older states, which see only their own rows.
     const rows = fixes.length === count * ROW ? fixes : fixes.slice(0, count * ROW)
     rows.push(s.t, s.seq, s.lng, s.lat, s.accuracy, s.speed, s.heading)
     const head = { ...state.head }
     const believed = step(head, s, plan)
-    const next: TripState = { ...state, head, fixes: rows, count: count + 1 }
     return {
-      state: trim(next, plan),
+      state: trim({ ...state, prior: state.head, head, fixes: rows, count: count + 1 }, plan),
       verdict: believed ? 'LIVE' : 'JUMP',
       events: difference(state.head, head, now - t > LATE_MS),
     }
@@ -119,12 +123,15 @@ export function advance(state: TripState, fix: Fix, now: Millis, plan: TripPlan 
   const rows = fixes.slice(0, at * ROW)
   rows.push(s.t, s.seq, s.lng, s.lat, s.accuracy, s.speed, s.heading)
   for (let i = at * ROW; i < count * ROW; i++) rows.push(fixes[i]!)
-  const head = { ...state.base }
-  foldRows(head, rows, 0, count + 1, plan)
+  const prior = { ...(t === newest ? state.prior : state.base) }
+  const last = groupStart(rows, count)
+  if (t !== newest) foldRows(prior, rows, 0, last, plan)
+  const head = { ...prior }
+  foldRows(head, rows, last, count + 1, plan)
   return {
-    state: trim({ ...state, head, fixes: rows, count: count + 1 }, plan),
+    state: trim({ ...state, prior, head, fixes: rows, count: count + 1 }, plan),
     verdict: 'LATE',
-    events: difference(state.head, head, true),
+    events: difference(state.head, head, t !== newest || now - t > LATE_MS),
   }
 }
 
@@ -133,34 +140,89 @@ const LATE_MS = 120_000
 
 const isAfter = (t: number, seq: number, thanT: number, thanSeq: number): boolean => t > thanT || (t === thanT && seq > thanSeq)
 
+/** So many fixes of one instant are enough; more are as good as duplicates. */
+const CROWD = 32
+function crowded(fixes: readonly number[], at: number, count: number, t: Millis): boolean {
+  let n = 0
+  for (let i = at - 1; i >= 0 && fixes[i * ROW] === t; i--) n++
+  for (let i = at; i < count && fixes[i * ROW] === t; i++) n++
+  return n >= CROWD
+}
+
+/** Index of the first row of the instant to which row `k` belongs. */
+function groupStart(rows: readonly number[], k: number): number {
+  while (k > 0 && rows[(k - 1) * ROW] === rows[k * ROW]) k--
+  return k
+}
+
+/** Folds rows `from` ≤ i < `to`. Of fixes with the same instant only one can be right: the one that agrees best with the motion so far counts. */
 function foldRows(fold: Fold, rows: readonly number[], from: number, to: number, plan: TripPlan | null): void {
   const s: Step = { t: 0, seq: 0, lng: 0, lat: 0, accuracy: -1, speed: -1, heading: -1 }
-  for (let i = from * ROW; i < to * ROW; i += ROW) {
-    s.t = rows[i]!
-    s.seq = rows[i + 1]!
-    s.lng = rows[i + 2]!
-    s.lat = rows[i + 3]!
-    s.accuracy = rows[i + 4]!
-    s.speed = rows[i + 5]!
-    s.heading = rows[i + 6]!
+  const load = (i: number): void => {
+    const r = i * ROW
+    s.t = rows[r]!
+    s.seq = rows[r + 1]!
+    s.lng = rows[r + 2]!
+    s.lat = rows[r + 3]!
+    s.accuracy = rows[r + 4]!
+    s.speed = rows[r + 5]!
+    s.heading = rows[r + 6]!
+  }
+  for (let i = from; i < to; ) {
+    let best = i
+    let end = i + 1
+    let along = -1
+    let segment = 0
+    if (end < to && rows[end * ROW] === rows[i * ROW]) {
+      let least = Number.POSITIVE_INFINITY
+      for (end = i; end < to && rows[end * ROW] === rows[i * ROW]; end++) {
+        load(end)
+        const d = surprise(fold, s, plan)
+        if (d < least) {
+          least = d
+          best = end
+        }
+        // Progress is the furthest that any believable one of them shows: one more fix of the instant never takes it back (T4).
+        if (plan && d < BELIEVABLE_M + 5 * ((s.t - fold.t) / 1000)) {
+          const alone = { ...fold }
+          step(alone, s, plan)
+          if (alone.along > along) {
+            along = alone.along
+            segment = alone.segment
+          }
+        }
+      }
+    }
+    load(best)
     step(fold, s, plan)
+    // The state is of the newest fix, though another of the same instant was believed.
+    fold.seq = rows[(end - 1) * ROW + 1]!
+    if (along > fold.along) {
+      fold.along = along
+      fold.segment = segment
+    }
+    i = end
   }
 }
+
+/** A fix of an instant that has several is believable within this of where the motion leads, m, and 5 more a second. */
+const BELIEVABLE_M = 100
 
 /** Moves the checkpoint over fixes that are too old to wait for late ones among them. */
 function trim(state: TripState, plan: TripPlan | null): TripState {
   const { fixes, count } = state
   if (count < 2 * DROP) return state
-  const newest = fixes[(count - 1) * ROW]!
-  if (newest - fixes[DROP * ROW]! < KEEP_MS && count < KEEP_MAX) return state
+  if (fixes[(count - 1) * ROW]! - fixes[DROP * ROW]! < KEEP_MS && count < KEEP_MAX) return state
+  const drop = groupStart(fixes, DROP)
+  if (drop === 0) return state
   const base = { ...state.base }
-  foldRows(base, fixes, 0, DROP, plan)
-  const last = (DROP - 1) * ROW
+  foldRows(base, fixes, 0, drop, plan)
+  const last = (drop - 1) * ROW
   return {
     ...state,
     base,
-    fixes: fixes.slice(DROP * ROW, count * ROW),
-    count: count - DROP,
+    fixes: fixes.slice(drop * ROW, count * ROW),
+    count: count - drop,
     floor: [fixes[last]!, fixes[last + 1]!],
   }
 }
@@ -212,7 +274,9 @@ export function toTrack(
     nextStop: next,
     phase,
     arrivedAt,
-    pace: paceOf(h.needed, h.planned),
+    pace: paceOf(h),
+    still: h.anchorT >= 0 ? Math.max(0, (h.t - h.anchorT) / 1000) : 0,
+    waited: h.waited,
     interval,
     kept,
   }

@@ -1,10 +1,16 @@
 // Every sentence of the dispatcher's page: facts in, English out. Times and distances take their form from format.ts.
 import type { OrderEvent, OrderStatus } from '@doorstep/shared/order'
 import type { Alert } from '@doorstep/shared/protocol'
-import type { RunStop, ShownWindow } from '@doorstep/shared/track'
-import type { Filter, Standing } from '../pages/dispatch/standing.ts'
+import type { Freshness, RunStop, ShownWindow } from '@doorstep/shared/track'
 import { clockTime, distanceText, duration } from './format.ts'
 
+type Filter = 'all' | 'late' | 'silent' | 'enroute' | 'at_stop' | 'idle'
+interface Standing {
+  readonly work: 'late' | 'at_stop' | 'enroute' | 'idle'
+  readonly signal: Freshness | 'none'
+  /** Age of the newest fix, ms. */
+  readonly age: number | null
+}
 type Span = { readonly from: number; readonly to: number }
 export const span = (w: Span): string => `${clockTime(w.from)} – ${clockTime(w.to)}`
 const stops = (n: number): string => (n === 1 ? '1 stop' : `${n} stops`)
@@ -132,7 +138,6 @@ const DEGRADED: Record<string, string> = {
 export const words = {
   title: 'Dispatch',
   pageTitle: (late: number) => (late > 0 ? `(${late} late) Dispatch · Doorstep` : 'Dispatch · Doorstep'),
-  skip: 'Skip to the list of drivers',
   regions: { list: 'Drivers', map: 'Fleet map', detail: 'Details', alerts: 'Alerts' },
   brand: 'Doorstep',
 
@@ -273,8 +278,8 @@ export const words = {
     open: 'New order',
     title: 'New order',
     where: 'Where does it go?',
-    click: 'Click the map at the door, or choose a place without a mouse:',
-    address: 'Street, or latitude, longitude',
+    click: 'Click the map at the door. Without a mouse, use the middle of the map or its coordinates.',
+    address: 'Latitude, longitude',
     addressHint: '57.7072, 11.9668',
     centre: 'Use the middle of the map',
     look: 'Find',

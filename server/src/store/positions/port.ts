@@ -13,11 +13,23 @@ export interface Positions {
   publish(message: Uint8Array): void
   /** Called with each message of another node. */
   onMessage(listener: (message: Uint8Array) => void): void
-  /** State lane between nodes: who else must look at an order, a run or a revocation anew. Lost messages are mended by `hb`. */
+  /** State lane between nodes, to the others only: who else must look at an order, a run or a revocation anew. Lost messages are mended by `hb`. */
   signal(topic: Signal): void
   onSignal(listener: (topic: Signal) => void): void
+  stats(): PositionsStats
   health(): Promise<true | string>
   close(): Promise<void>
+}
+
+/** Plain counts since the start. */
+export interface PositionsStats {
+  /** Tracks saved; failed are those that met a store that was down. */
+  readonly saved: number
+  readonly failed: number
+  /** Messages and signals that no other node has heard. */
+  readonly dropped: number
+  readonly received: number
+  readonly reconnects: number
 }
 
 export type Signal =

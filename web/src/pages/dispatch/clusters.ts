@@ -4,6 +4,8 @@ import type { Vehicle } from './fleet.ts'
 import { lookOf } from './standing.ts'
 
 export interface Cluster {
+  /** The same cell has the same key from one second to the next. */
+  readonly key: string
   readonly lng: number
   readonly lat: number
   readonly count: number
@@ -34,25 +36,22 @@ export function clustersOf(vehicles: Iterable<Vehicle>, zoom: number, pixels: nu
     if (look === 'late') cell.late++
     if (look === 'silent') cell.silent++
   }
-  return [...cells.values()].map((c) => ({ lng: c.x / c.n, lat: c.y / c.n, count: c.n, late: c.late, silent: c.silent }))
+  return [...cells].map(([key, c]) => ({
+    key: String(key),
+    lng: c.x / c.n,
+    lat: c.y / c.n,
+    count: c.n,
+    late: c.late,
+    silent: c.silent,
+  }))
 }
 
 /** The server's own counts, when the fleet is too large to be sent whole. */
 export const clustersFrom = (counts: Counts): Cluster[] =>
-  counts.cells.map(({ at, count }) => ({ lng: at[0], lat: at[1], count, late: 0, silent: 0 }))
+  counts.cells.map(({ at, count }) => ({ key: at.join(), lng: at[0], lat: at[1], count, late: 0, silent: 0 }))
 
-/** `tone` says what a circle is coloured by: late when a tenth or more of its vehicles are, silent when most are. */
-export function features(clusters: readonly Cluster[], label: (count: number, late: number) => string): GeoJSON.FeatureCollection {
-  return {
-    type: 'FeatureCollection',
-    features: clusters.map((c) => ({
-      type: 'Feature',
-      geometry: { type: 'Point', coordinates: [c.lng, c.lat] },
-      properties: {
-        n: c.count,
-        label: label(c.count, c.late),
-        tone: c.late >= c.count / 10 && c.late > 0 ? 'late' : c.silent > c.count / 2 ? 'silent' : 'live',
-      },
-    })),
-  }
+/** Late when a tenth or more of its vehicles are; silent when most are; else live. */
+export function toneOf(c: Cluster): 'late' | 'silent' | 'live' {
+  if (c.late > 0 && c.late >= c.count / 10) return 'late'
+  return c.silent > c.count / 2 ? 'silent' : 'live'
 }

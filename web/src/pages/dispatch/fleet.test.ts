@@ -4,7 +4,7 @@ import { decodeFrame, fleetCounts, fleetTick, type Mover, type Positions } from 
 import type { DriverNo } from '@doorstep/shared/units'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { clustersFrom, clustersOf, features } from './clusters.ts'
+import { clustersFrom, clustersOf, toneOf } from './clusters.ts'
 import { type Fleet, fleet, placeOf } from './fleet.ts'
 import { cheapest } from './insertion.ts'
 import { listOf, stepTo } from './list.ts'
@@ -200,8 +200,11 @@ test('a counting frame of a very large fleet becomes circles with its counts', (
   if (!decoded.ok || decoded.value.kind !== 'counts') throw new Error('not counts')
   const f = filled([aRow(1)])
   expect(f.frame(decoded.value)).toBeNull()
-  const shown = features(clustersFrom(f.counts!), (n) => String(n))
-  expect(shown.features.map((x) => x.properties!['label'])).toEqual(['2'])
+  const shown = clustersFrom(f.counts!)
+  expect(shown.map((c) => c.count)).toEqual([2])
+  expect(toneOf(shown[0]!)).toBe('live')
+  expect(toneOf({ ...shown[0]!, count: 10, late: 1 })).toBe('late')
+  expect(toneOf({ ...shown[0]!, count: 10, late: 0, silent: 6 })).toBe('silent')
 })
 
 test('a door is inserted where it adds the least way, never before a stop that is done', () => {

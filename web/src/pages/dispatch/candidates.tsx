@@ -1,0 +1,88 @@
+// An order without a run in; the nearest drivers who could take it, and the order on the run of the one chosen, out.
+import type { OrderRow } from '@doorstep/shared/api'
+import { distance } from '@doorstep/shared/geo'
+import type { LngLat } from '@doorstep/shared/units'
+import { useState } from 'react'
+import { Button } from '../../ui/controls.tsx'
+import { words } from '../../ui/words-dispatch.ts'
+import type { Api, ApiFault } from './api.ts'
+import type { Desk } from './desk.ts'
+import { bestPlace } from './driver-panel.tsx'
+import { placeOf, type Vehicle } from './fleet.ts'
+import { Mark, markOf, Trouble } from './mark.tsx'
+
+const SHOWN = 6
+
+/** Drivers who can be heard, nearest to the door first; whoever is idle counts as if 1 km nearer, since a van that stands costs nobody time. */
+export function nearest(vehicles: Iterable<Vehicle>, door: LngLat, count: number): { v: Vehicle; metres: number }[] {
+  const out: { v: Vehicle; metres: number }[] = []
+  for (const v of vehicles) {
+    const at = placeOf(v)
+    if (at && (v.standing.signal === 'live' || v.standing.signal === 'delayed')) out.push({ v, metres: distance(at, door) })
+  }
+  const cost = (c: { v: Vehicle; metres: number }) => c.metres - (c.v.row.run === null ? 1000 : 0)
+  return out.sort((a, b) => cost(a) - cost(b)).slice(0, count)
+}
+
+export function Candidates(props: {
+  api: Api
+  desk: Desk
+  order: OrderRow
+  onAssigned: (driverId: string) => void
+  say: (text: string) => void
+}) {
+  const { api, desk, order } = props
+  // Chosen once: rows that change places under the pointer would be pressed by mistake.
+  const [list] = useState(() => nearest(desk.fleet.vehicles.values(), order.address.at, SHOWN))
+  const [busy, setBusy] = useState(false)
+  const [fault, setFault] = useState<ApiFault | null>(null)
+
+  const give = async (v: Vehicle) => {
+    setBusy(true)
+    setFault(null)
+    const problem = await assign(api, v, order)
+    setBusy(false)
+    if (problem) return setFault(problem)
+    props.say(words.create.assigned(v.row.name))
+    props.onAssigned(v.row.id)
+  }
+  if (list.length === 0) return <p className="hush small">{words.create.noCandidates}</p>
+  return (
+    <section className="candidates" aria-label={words.create.assign}>
+      <h3 className="section-title">{words.create.assign}</h3>
+      <p className="small hush">{words.create.assignWhy}</p>
+      {fault && <Trouble fault={fault} />}
+      <ul>
+        {list.map(({ v, metres }) => {
+          const left = v.row.run ? Math.max(0, v.row.run.stops - v.row.run.done) : null
+          return (
+            <li key={v.row.id}>
+              <Mark look={markOf(v.standing)} />
+              <span className="found-main">
+                <b>{v.row.name}</b>
+                <span className="hush">
+                  {words.create.away(metres)} · {left === null ? words.create.newRun : words.create.onRun(left)}
+                </span>
+              </span>
+              <Button size="small" disabled={busy} aria-label={words.create.assignTo(v.row.name)} onClick={() => give(v)}>
+                {words.driver.assignGo}
+              </Button>
+            </li>
+          )
+        })}
+      </ul>
+    </section>
+  )
+}
+
+/** On a run: inserted where it adds the least way. Idle: a new run from where the van stands. Null when all went well. */
+async function assign(api: Api, v: Vehicle, order: OrderRow): Promise<ApiFault | null> {
+  if (v.row.run) {
+    const run = await api.run(v.row.run.id)
+    if (!run.ok) return run.fault
+    const put = await api.insert(run.value.id, order.id, bestPlace(run.value, v, order))
+    return put.ok ? null : put.fault
+  }
+  const made = await api.createRun({ driverId: v.row.id, start: placeOf(v)!, orders: [order.id] }, `run-${order.id}-${v.row.id}`)
+  return made.ok ? null : made.fault
+}
