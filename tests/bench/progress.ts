@@ -3,6 +3,7 @@
 import { etaTo } from '@doorstep/server/tracking/eta'
 import type { TripPlan } from '@doorstep/server/tracking/plan'
 import { advance, begin, toTrack } from '@doorstep/server/tracking/trip'
+import { type Cursor as Place, locate } from '@doorstep/shared/locate'
 import { random } from '@doorstep/shared/random'
 import { route as prepareRoute } from '@doorstep/shared/route'
 import type { DriverNo, LngLat, Millis, RunId } from '@doorstep/shared/units'
@@ -45,6 +46,7 @@ function drive(line: readonly LngLat[], seed: number): LngLat[] {
 export interface ProgressFigures {
   readonly turfNs: number
   readonly doorstepNs: number
+  readonly locateNs: number
   readonly floorNs: number
 }
 
@@ -98,6 +100,21 @@ export function progressEta(rounds: number, seed: number): ProgressFigures {
       }
       return laps * fixes.length
     },
+    locate() {
+      const laps = 200
+      for (let lap = 0; lap < laps; lap++) {
+        let place: Place = { segment: 0, along: 0, distance: 0 }
+        let moved = 0
+        let reach = Number.POSITIVE_INFINITY
+        for (const at of pings) {
+          place = locate(route, place, { at, heading: null, moved, reach })
+          moved = 9
+          reach = 60
+          sink += place.along
+        }
+      }
+      return laps * pings.length
+    },
     floor() {
       const laps = 400
       for (let lap = 0; lap < laps; lap++) {
@@ -107,7 +124,7 @@ export function progressEta(rounds: number, seed: number): ProgressFigures {
       return laps * pings.length
     },
   }
-  const seen: Record<keyof typeof variants, number[]> = { turf: [], doorstep: [], floor: [] }
+  const seen: Record<keyof typeof variants, number[]> = { turf: [], doorstep: [], locate: [], floor: [] }
   for (let round = 0; round <= rounds; round++) {
     for (const name of Object.keys(variants) as (keyof typeof variants)[]) {
       const before = process.cpuUsage()
@@ -117,5 +134,5 @@ export function progressEta(rounds: number, seed: number): ProgressFigures {
     }
   }
   if (!Number.isFinite(sink)) throw new Error('a progress was not a number')
-  return { turfNs: median(seen.turf), doorstepNs: median(seen.doorstep), floorNs: median(seen.floor) }
+  return { turfNs: median(seen.turf), doorstepNs: median(seen.doorstep), locateNs: median(seen.locate), floorNs: median(seen.floor) }
 }
