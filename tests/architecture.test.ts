@@ -95,7 +95,7 @@ test('socket.io is named in the app and the live edge alone', () => {
 })
 
 test('environment, clock and chance are read in main files alone', () => {
-  const mains = /^(server\/src\/(main|replay|city)\.ts|driver-sim\/src\/main\.ts)$/
+  const mains = /^(server\/src\/(main|replay|city-build)\.ts|driver-sim\/src\/main\.ts)$/
   const pure = sources.filter((s) => !mains.test(s.file) && !s.file.startsWith('web/'))
   expect(naming(pure, /\bprocess\.env\b/)).toEqual([])
   expect(naming(pure, /\bMath\.random\s*\(/)).toEqual([])

@@ -23,7 +23,7 @@ export interface City {
 }
 
 /** Raise it when the same extract must be built anew: new speeds, doors, tiles. */
-const BUILD = 2
+const BUILD = 3
 const ATTRIBUTION = '© OpenStreetMap contributors'
 /** Beyond this the embedded extract has trunk roads alone. */
 const GOTHENBURG = { bbox: [11.86, 57.66, 12.06, 57.75] as Bbox, center: [11.9668, 57.7072] as LngLat }
@@ -36,7 +36,13 @@ export async function openCity(
   cacheDir: string,
   options: { file?: string | undefined; say?: (line: string) => void } = {},
 ): Promise<City> {
-  if (options.file !== undefined) return load(await readFile(options.file))
+  if (options.file !== undefined) {
+    try {
+      return await load(await readFile(options.file))
+    } catch (fault) {
+      throw new Error(`the city in ${options.file} can't be used: ${fault instanceof Error ? fault.message : fault}`)
+    }
+  }
   const path = await buildCity(cacheDir, options)
   try {
     return await load(await readFile(path))
@@ -66,7 +72,7 @@ export async function writeCity(
   view: { bbox: Bbox; center: LngLat } = viewOf(extract),
 ): Promise<void> {
   const streets = toStreets(extract)
-  const doors = toDoors(streets, await openFinder(streets), view.bbox)
+  const doors = toDoors(streets, await openFinder(streets), view.bbox, extract.water ?? [])
   const tiles = cutTiles(toRoads(extract), extract.squares, extract.water ?? [])
   const { names, ...arrays } = streets
   const bytes = await packSections(

@@ -12,6 +12,8 @@ export interface Drive {
   readonly backward: boolean
   /** What a van keeps on an empty stretch, stops and turns not counted. */
   readonly speed: MetresPerSecond
+  /** On a bridge or in a tunnel: nobody lives there. */
+  readonly lifted: boolean
 }
 
 const KMH = 1 / 3.6
@@ -59,6 +61,7 @@ export function drive(tags: Tags): Drive | null {
   const access = tags.motorcar ?? tags.motor_vehicle ?? tags.vehicle ?? tags.access
   if (access !== undefined && CLOSED.has(access)) return null
   const [kind, usual] = road
+  const yes = (tag: string | undefined) => tag !== undefined && tag !== 'no'
   const limit = maxspeed(tags.maxspeed) ?? usual * KMH
   const round = tags.junction === 'roundabout' || tags.junction === 'circular'
   const oneway = tags.oneway
@@ -70,6 +73,7 @@ export function drive(tags: Tags): Drive | null {
     forward: !backwardOnly,
     backward: !forwardOnly,
     speed: Math.min(limit * KEPT[kind], round ? 25 * KMH : Number.POSITIVE_INFINITY),
+    lifted: yes(tags.bridge) || yes(tags.tunnel),
   }
 }
 

@@ -90,7 +90,7 @@ export async function openFinder(s: Streets): Promise<Finder> {
     if (p % 2000 === 1999) await breathe()
   }
 
-  const index = pointsOnStreets(s, spot)
+  const index = await pointsOnStreets(s, spot)
   await breathe()
 
   // A vehicle that leaves its first piece and at once comes back along it has turned round at the junction.
@@ -220,12 +220,16 @@ function onSegment(s: Streets, piece: number, segment: number, at: LngLat, r: Ru
   return { piece, segment, t, at: on, away: Math.hypot(px - t * bx, py - t * by) }
 }
 
-function pointsOnStreets(s: Streets, spot: (at: LngLat) => Spot): { tree: KDBush; piece: Uint32Array; segment: Uint32Array } {
+async function pointsOnStreets(
+  s: Streets,
+  spot: (at: LngLat) => Spot,
+): Promise<{ tree: KDBush; piece: Uint32Array; segment: Uint32Array }> {
   const xs: number[] = []
   const ys: number[] = []
   const pieces: number[] = []
   const segments: number[] = []
   for (let p = 0; p < s.from.length; p++) {
+    if (p % 4000 === 3999) await breathe()
     for (let i = s.first[p]!; i + 1 < s.first[p + 1]!; i++) {
       const a = spot(vertex(s, i))
       const b = spot(vertex(s, i + 1))

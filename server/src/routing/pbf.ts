@@ -1,11 +1,13 @@
 // A .osm.pbf file in; its roads, squares and waters out. Read three times, so that only what is kept is ever in memory.
 import { createReadStream } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import parser, { type Element } from 'osm-pbf-parser'
-import { type Area, type Extract, FIXED, KEPT_TAGS, type Way } from './ways.ts'
+import { type Area, type Extract, FIXED, inside, KEPT_TAGS, type Way } from './ways.ts'
 
 /** Rejects with a plain sentence when the file can't be read, is not OSM PBF or has no roads. The sea (`natural=coastline`) is not filled. */
 export async function fromPbf(path: string, name: string): Promise<Extract> {
+  await assertWhole(path)
   const waterRelations: { outer: number[]; inner: number[] }[] = []
   const members = new Set<number>()
   for await (const element of elements(path)) {
@@ -79,6 +81,53 @@ export async function fromPbf(path: string, name: string): Promise<Extract> {
   }
 }
 
+/** The parser takes a download that was cut for its end. The file is a chain of blobs, each with its length before it: the chain must end where the file does. */
+async function assertWhole(path: string): Promise<void> {
+  let file: FileHandle
+  try {
+    file = await open(path)
+  } catch (error) {
+    throw new Error(`${path} can't be read: ${error instanceof Error ? error.message : error}`)
+  }
+  try {
+    const { size } = await file.stat()
+    const head = Buffer.alloc(1024)
+    let at = 0
+    while (at < size) {
+      const { bytesRead } = await file.read(head, 0, head.length, at)
+      const length = bytesRead >= 4 ? head.readUInt32BE(0) : 0
+      const bytes = length > 0 && length + 4 <= bytesRead ? blobSize(head.subarray(4, 4 + length)) : null
+      if (bytes === null) throw new Error(at === 0 ? `${path} is not OSM PBF` : `${path} is damaged or cut short`)
+      at += 4 + length + bytes
+    }
+    if (at !== size) throw new Error(`${path} is cut short`)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Field 3 of a BlobHeader, the bytes of the blob that follows it; null where there is none (protobuf wire format). */
+function blobSize(header: Uint8Array): number | null {
+  let at = 0
+  const varint = (): number => {
+    let value = 0
+    for (let shift = 1; at < header.length; shift *= 128) {
+      const byte = header[at++]!
+      value += (byte & 127) * shift
+      if (byte < 128) break
+    }
+    return value
+  }
+  while (at < header.length) {
+    const key = varint()
+    const value = varint()
+    if (key === 3 * 8) return value
+    if (key % 8 === 2) at += value
+    else if (key % 8 !== 0) return null
+  }
+  return null
+}
+
 async function* elements(path: string): AsyncGenerator<Element> {
   const file = createReadStream(path)
   const parse = parser()
@@ -122,15 +171,4 @@ function joinedRings(ways: readonly (readonly number[])[]): number[][] {
     if (ring.length > 3 && ring[0] === ring[ring.length - 1]) out.push(ring)
   }
   return out
-}
-
-/** Even–odd rule (Shimrat 1962). */
-function inside([x, y]: [number, number], ring: readonly [number, number][]): boolean {
-  let within = false
-  for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
-    const [ax, ay] = ring[i]!
-    const [bx, by] = ring[j]!
-    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) within = !within
-  }
-  return within
 }

@@ -6,7 +6,7 @@ import KDBush from 'kdbush'
 import { KINDS } from './drivable.ts'
 import type { Finder } from './finder.ts'
 import { type Streets, vertex } from './streets.ts'
-import { FIXED } from './ways.ts'
+import { type Area, FIXED } from './ways.ts'
 
 export interface Place {
   /** "Linnégatan 12" */
@@ -40,19 +40,20 @@ const LIVED_IN: ReadonlySet<number> = new Set([KINDS.indexOf('minor'), KINDS.ind
  * Doors along the named streets where people live. They are not surveyed addresses: numbers are ours, increasing along each street, odd on
  * the left and even on the right. Each stands 8–15 m beside its own street and is nearer to it than to any other, so a route to it ends in the right one.
  */
-export function toDoors(s: Streets, finder: Finder, within: Bbox): Doors {
+export function toDoors(s: Streets, finder: Finder, within: Bbox, water: readonly Area[]): Doors {
   const lng: number[] = []
   const lat: number[] = []
   const street: number[] = []
   const number: number[] = []
   const r = ruler((within[1] + within[3]) / 2)
+  const wet = inWater(water)
   for (const [name, pieces] of byName(s)) {
     let house = 1
     for (const { piece, forward } of inOrder(s, pieces)) {
       house = frontage(s, piece, forward, r, house, (at, houseNumber) => {
         if (at[0] < within[0] || at[0] > within[2] || at[1] < within[1] || at[1] > within[3]) return
         const snap = finder.snap(at)
-        if (!snap || s.name[snap.piece] !== name || snap.away < 7) return
+        if (!snap || s.name[snap.piece] !== name || snap.away < 7 || wet(at)) return
         lng.push(Math.round(at[0] * FIXED))
         lat.push(Math.round(at[1] * FIXED))
         street.push(name)
@@ -68,11 +69,34 @@ export function toDoors(s: Streets, finder: Finder, within: Bbox): Doors {
   }
 }
 
+/** The even–odd rule (Shimrat 1962) over all rings at once; edges are kept by bands of latitude, so that a place meets only those at its height. */
+function inWater(water: readonly Area[]): (at: LngLat) => boolean {
+  const BAND = 2000
+  const bands = new Map<number, [ax: number, ay: number, bx: number, by: number][]>()
+  for (const ring of water.flatMap(({ rings }) => rings)) {
+    ring.forEach((a, i) => {
+      const b = ring[(i + 1) % ring.length]!
+      for (let k = Math.floor(Math.min(a[1], b[1]) * BAND); k <= Math.floor(Math.max(a[1], b[1]) * BAND); k++) {
+        const band = bands.get(k)
+        if (band) band.push([...a, ...b])
+        else bands.set(k, [[...a, ...b]])
+      }
+    })
+  }
+  return ([x, y]) => {
+    let within = false
+    for (const [ax, ay, bx, by] of bands.get(Math.floor(y * BAND)) ?? []) {
+      if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) within = !within
+    }
+    return within
+  }
+}
+
 function byName(s: Streets): Map<number, number[]> {
   const groups = new Map<number, number[]>()
   for (let p = 0; p < s.from.length; p++) {
     const name = s.name[p]!
-    if (name === 0 || !LIVED_IN.has(s.kind[p]!)) continue
+    if (name === 0 || s.lifted[p] || !LIVED_IN.has(s.kind[p]!)) continue
     const group = groups.get(name)
     if (group) group.push(p)
     else groups.set(name, [p])

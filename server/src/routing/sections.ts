@@ -5,7 +5,7 @@ import { gunzip, gzip } from 'node:zlib'
 
 const MAGIC = 'DOORCITY'
 /** Raise it whenever the meaning of a section changes: older files are then built anew. */
-export const FORMAT = 1
+export const FORMAT = 2
 
 export type Section = Int32Array | Uint32Array | Uint16Array | Float32Array | Uint8Array
 export type Sections = Readonly<Record<string, Section>>
@@ -16,9 +16,11 @@ type TypeName = keyof typeof TYPES
 interface Header {
   meta: unknown
   sections: { name: string; type: TypeName; at: number; bytes: number; packed: boolean }[]
-  /** SHA-256 of everything behind the header: half a file or a flipped bit is noticed, not driven on. */
-  sum: string
 }
+
+/** The file ends with the SHA-256 of all before: half a file or a flipped bit is noticed, not driven on. */
+const SUM = 32
+const sum = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest()
 
 /** `stored` sections are compressed already and kept as they are. Little-endian, as every machine that Node runs on. */
 export async function packSections(meta: unknown, sections: Sections, stored: ReadonlySet<string>): Promise<Uint8Array> {
@@ -33,14 +35,14 @@ export async function packSections(meta: unknown, sections: Sections, stored: Re
     list.push({ name, type: typeOf(section), at, bytes: bytes.length, packed })
     at += bytes.length
   }
-  const body = Buffer.concat(parts)
-  const header: Header = { meta, sections: list, sum: createHash('sha256').update(body).digest('hex') }
+  const header: Header = { meta, sections: list }
   const text = Buffer.from(JSON.stringify(header))
   const head = Buffer.alloc(16)
   head.write(MAGIC, 'latin1')
   head.writeUInt32LE(FORMAT, 8)
   head.writeUInt32LE(text.length, 12)
-  return Buffer.concat([head, text, body])
+  const file = Buffer.concat([head, text, ...parts])
+  return Buffer.concat([file, sum(file)])
 }
 
 /** By kind and not by constructor: a Buffer is bytes like any other. */
@@ -49,19 +51,14 @@ const typeOf = (section: Section): TypeName => (Object.keys(TYPES) as TypeName[]
 /** Throws with a plain sentence on anything but a whole file of this format. Decompression runs in Node's thread pool. */
 export async function unpackSections(file: Uint8Array): Promise<{ meta: unknown; sections: Record<string, Section> }> {
   const buffer = Buffer.from(file.buffer, file.byteOffset, file.byteLength)
-  if (buffer.length < 16 || buffer.toString('latin1', 0, 8) !== MAGIC) throw new Error('not a city file')
+  if (buffer.length < 16 + SUM || buffer.toString('latin1', 0, 8) !== MAGIC) throw new Error('not a city file')
   if (buffer.readUInt32LE(8) !== FORMAT)
     throw new Error(`a city file of format ${buffer.readUInt32LE(8)}, this program reads ${FORMAT}`)
+  const end = buffer.length - SUM
+  if (!sum(buffer.subarray(0, end)).equals(buffer.subarray(end))) throw new Error('the city file is damaged or cut short')
   const start = 16 + buffer.readUInt32LE(12)
-  if (start > buffer.length) throw new Error('the city file is cut short')
-  let header: Header
-  try {
-    header = JSON.parse(buffer.toString('utf8', 16, start)) as Header
-  } catch {
-    throw new Error('the city file is damaged')
-  }
-  const body = buffer.subarray(start)
-  if (createHash('sha256').update(body).digest('hex') !== header.sum) throw new Error('the city file is damaged or cut short')
+  const header = JSON.parse(buffer.toString('utf8', 16, start)) as Header
+  const body = buffer.subarray(start, end)
   const entries = await Promise.all(
     header.sections.map(async ({ name, type, at, bytes, packed }): Promise<[string, Section]> => {
       const stored = body.subarray(at, at + bytes)

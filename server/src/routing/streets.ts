@@ -25,6 +25,8 @@ export interface Streets {
   /** Index in KINDS. */
   readonly kind: Uint8Array
   readonly open: Uint8Array
+  /** 1 on a bridge or in a tunnel. */
+  readonly lifted: Uint8Array
   /** Metres a second on an empty stretch. */
   readonly speed: Float32Array
   /** Seconds of plain driving over the whole piece, bends included, waits at its end not. */
@@ -154,6 +156,7 @@ function pack(extract: Extract, pieces: readonly Piece[]): Streets {
   const shape = new Int32Array(2 * pieces.reduce((sum, p) => sum + p.refs.length, 0))
   const kind = new Uint8Array(m)
   const open = new Uint8Array(m)
+  const lifted = new Uint8Array(m)
   const speed = new Float32Array(m)
   const seconds = new Float32Array(m)
   const name = new Uint32Array(m)
@@ -169,6 +172,7 @@ function pack(extract: Extract, pieces: readonly Piece[]): Streets {
     first[p + 1] = at
     kind[p] = KINDS.indexOf(piece.drive.kind)
     open[p] = (piece.drive.forward ? FORWARD : 0) | (piece.drive.backward ? BACKWARD : 0)
+    lifted[p] = piece.drive.lifted ? 1 : 0
     speed[p] = piece.drive.speed
     let known = nameIndex.get(piece.name)
     if (known === undefined) {
@@ -192,6 +196,7 @@ function pack(extract: Extract, pieces: readonly Piece[]): Streets {
     shape,
     kind,
     open,
+    lifted,
     speed,
     seconds,
     wait: new Float32Array(2 * m),

@@ -35,6 +35,17 @@ export const KEPT_TAGS: ReadonlySet<string> = new Set(
   'highway name ref oneway maxspeed junction access vehicle motor_vehicle motorcar service bridge tunnel area'.split(' '),
 )
 
+/** Is a place within a ring? Even–odd rule (Shimrat 1962). */
+export function inside([x, y]: readonly [number, number], ring: readonly (readonly [number, number])[]): boolean {
+  let within = false
+  for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
+    const [ax, ay] = ring[i]!
+    const [bx, by] = ring[j]!
+    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) within = !within
+  }
+  return within
+}
+
 /** Ways of an extract as GeoJSON, one feature a way, properties = tags. Throws with a plain sentence when it is not that. */
 export function fromGeoJson(text: string, name: string): Extract {
   const json = JSON.parse(text) as { features?: unknown }

@@ -1,0 +1,118 @@
+// A message in, bytes on the socket out: the parser that is a superset of the stock one, and frames encoded once for all who hear them.
+import type { Socket as TcpSocket } from 'node:net'
+import type { Namespace, Socket } from 'socket.io'
+import { Encoder, PacketType, protocol, Decoder as StockDecoder } from 'socket.io-parser'
+
+/*
+ * Everything here that is more than Socket.IO promises has a stock fallback: an update of it may cost speed, never delivery.
+ *  - A lone binary frame whose first byte is below 0x40 is one compact message (shared/compact.ts). Stock packets never look like that: their
+ *    binary frames follow a text frame that announces them.
+ *  - A frame for many is built once and written straight to their TCP sockets; the stock way builds it anew for each.
+ */
+
+/** Takes a compact message; throws on nothing. */
+export type CompactListener = (bytes: Uint8Array) => void
+
+class Decoder extends StockDecoder {
+  compact: CompactListener | null = null
+  constructor() {
+    // One attachment is the most that any message of ours has; what is announced and never sent is held for as long as the socket.
+    super({ maxAttachments: 1 })
+  }
+  override add(frame: unknown): void {
+    const waiting = (this as unknown as { reconstructor?: unknown }).reconstructor
+    if (typeof frame !== 'string' && !waiting && this.compact && frame instanceof Uint8Array && frame[0]! < 0x40)
+      this.compact(frame)
+    else super.add(frame)
+  }
+}
+
+/** For `new Server(…, { parser })`. */
+export const parser = { protocol, Encoder, Decoder, PacketType }
+
+/** Compact messages of this connection go to `listener` from now on; false when this Socket.IO hides its decoder: stock messages still work. */
+export function onCompact(socket: Socket, listener: CompactListener): boolean {
+  const decoder = (socket.client as unknown as { decoder?: unknown }).decoder
+  if (!(decoder instanceof Decoder)) return false
+  decoder.compact = listener
+  return true
+}
+
+/** A message, encoded once for everyone in a namespace. */
+export interface Frame {
+  readonly event: string
+  readonly value: unknown
+  readonly bytes: Buffer
+}
+
+/** An event with one JSON or binary argument, as the WebSocket frames that Socket.IO's own encoder leads to. */
+export function frameOf(nsp: Namespace, event: string, value: unknown): Frame {
+  const name = nsp.name === '/' ? '' : `${nsp.name},`
+  const bytes =
+    value instanceof Uint8Array
+      ? Buffer.concat([wsFrame(1, Buffer.from(`451-${name}["${event}",{"_placeholder":true,"num":0}]`)), wsFrame(2, value)])
+      : wsFrame(1, Buffer.from(`42${name}["${event}",${JSON.stringify(value)}]`))
+  return { event, value, bytes }
+}
+
+/** A compact message as the one binary frame that it is. */
+export const compactFrame = (event: string, bytes: Uint8Array): Frame => ({ event, value: bytes, bytes: wsFrame(2, bytes) })
+
+/** One unmasked, final frame (RFC 6455, 5.2). */
+function wsFrame(opcode: 1 | 2, body: Uint8Array): Buffer {
+  const n = body.length
+  const head = n < 126 ? 2 : n < 65_536 ? 4 : 10
+  const out = Buffer.allocUnsafe(head + n)
+  out[0] = 0x80 | opcode
+  if (head === 2) out[1] = n
+  else if (head === 4) {
+    out[1] = 126
+    out.writeUInt16BE(n, 2)
+  } else {
+    out[1] = 127
+    out.writeBigUInt64BE(BigInt(n), 2)
+  }
+  out.set(body, head)
+  return out
+}
+
+/** How a frame reaches one socket, and how much of what went before still waits there. */
+export interface Line {
+  readonly direct: boolean
+  send(frame: Frame): void
+  /** Bytes not yet taken by the network; by the stock way packets count as 1 KiB each. */
+  waiting(): number
+}
+
+/** The line of a socket: straight to TCP when everything looks as we know it, else as Socket.IO sends. */
+export function lineOf(socket: Socket): Line {
+  const tcp = tcpOf(socket)
+  if (tcp === null) {
+    const conn = socket.conn as unknown as { writeBuffer: unknown[] }
+    return {
+      direct: false,
+      send: (frame) => void socket.emit(frame.event, frame.value),
+      waiting: () => conn.writeBuffer.length * 1024,
+    }
+  }
+  return {
+    direct: true,
+    send: (frame) => {
+      if (tcp.writable) tcp.write(frame.bytes)
+    },
+    waiting: () => tcp.writableLength,
+  }
+}
+
+interface Transport {
+  readonly name?: unknown
+  readonly perMessageDeflate?: unknown
+  readonly socket?: { readonly _socket?: TcpSocket; readonly _extensions?: object; readonly readyState?: number }
+}
+function tcpOf(socket: Socket): TcpSocket | null {
+  const transport = socket.conn.transport as unknown as Transport
+  const ws = transport.socket
+  const tcp = ws?._socket
+  const plain = transport.name === 'websocket' && !transport.perMessageDeflate && Object.keys(ws?._extensions ?? {}).length === 0
+  return plain && typeof tcp?.write === 'function' && typeof tcp.writableLength === 'number' ? tcp : null
+}

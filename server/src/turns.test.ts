@@ -1,0 +1,52 @@
+// Turns: order within a key, independence between keys, and no failure that stops the next.
+import { expect, test } from 'vitest'
+import { turns } from './turns.ts'
+
+const gate = () => {
+  let open = () => {}
+  const wait = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { wait, open }
+}
+
+test('work of one key is done in order, of another key at once, and idle waits for all', async () => {
+  const seen: string[] = []
+  const t = turns<string>(() => {})
+  const a = gate()
+  t.run('a', async () => {
+    await a.wait
+    seen.push('a1')
+  })
+  t.run('a', () => void seen.push('a2'))
+  t.run('b', () => void seen.push('b1'))
+  expect(seen).toEqual(['b1'])
+  expect(t.waiting).toBe(1)
+  const idle = t.idle()
+  a.open()
+  await idle
+  expect(seen).toEqual(['b1', 'a1', 'a2'])
+  expect(t.waiting).toBe(0)
+})
+
+test('a throw and a rejection are told and stop nothing', async () => {
+  const errors: unknown[] = []
+  const seen: number[] = []
+  const t = turns<number>((e) => errors.push(e))
+  t.run(1, () => {
+    throw new Error('thrown')
+  })
+  t.run(1, () => Promise.reject(new Error('rejected')))
+  t.run(1, () => void seen.push(1))
+  await t.idle()
+  expect(errors.map((e) => (e as Error).message)).toEqual(['thrown', 'rejected'])
+  expect(seen).toEqual([1])
+})
+
+test('work without a promise is done within the call', () => {
+  let done = false
+  turns<number>(() => {}).run(1, () => {
+    done = true
+  })
+  expect(done).toBe(true)
+})
