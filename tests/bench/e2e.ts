@@ -198,7 +198,10 @@ async function openOther(
         b[14] = SPEED * 2
         b.writeDoubleLE(t, 15)
         drivers[k]!.socket.write(clientFrame(b))
-      } else drivers[k]!.send(`42${JSON.stringify(['driver:location', { driverId: `drv_${k}`, lat, lng, heading: 123, speed: SPEED, ts: t }])}`)
+      } else
+        drivers[k]!.send(
+          `42${JSON.stringify(['driver:location', { driverId: `drv_${k}`, lat, lng, heading: 123, speed: SPEED, ts: t }])}`,
+        )
     },
     async cpu() {
       const answers = await Promise.all(children.map(({ child }) => asked<{ cpu: number }>(child, { do: 'cpu' })))
@@ -243,7 +246,10 @@ async function openDoorstep(load: Load, _lines: readonly LngLat[][], stores: Sto
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const ready = await new Promise<{ url: string; port: number; metricsPort: number }>((resolve, reject) => {
-      createInterface({ input: child.stdout! }).on('line', (line) => line.startsWith('{"event":"ready"') && resolve(JSON.parse(line)))
+      createInterface({ input: child.stdout! }).on(
+        'line',
+        (line) => line.startsWith('{"event":"ready"') && resolve(JSON.parse(line)),
+      )
       child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)))
     })
     nodes.push({ child, url: ready.url, port: ready.port, metrics: ready.metricsPort })
@@ -261,7 +267,9 @@ async function openDoorstep(load: Load, _lines: readonly LngLat[][], stores: Sto
 
   const r = random(304)
   const { places } = await call<{ places: Place[] }>('GET', '/v1/places?sample=200&seed=304')
-  const far = places.flatMap((from, i) => places.slice(i + 1).map((to) => ({ from, to }))).filter(({ from, to }) => metres(from.at, to.at) > 6_000)
+  const far = places
+    .flatMap((from, i) => places.slice(i + 1).map((to) => ({ from, to })))
+    .filter(({ from, to }) => metres(from.at, to.at) > 6_000)
   const pairs = Array.from({ length: 20 }, () => r.pick(far))
   const routes: Route[] = []
   const all: WireClient[] = []
@@ -270,7 +278,10 @@ async function openDoorstep(load: Load, _lines: readonly LngLat[][], stores: Sto
   await pool(load.drivers, 12, async (k) => {
     const { from, to } = pairs[k % pairs.length]!
     const { driver, device } = await call<DriverCreated>('POST', '/v1/drivers', { name: `Bench ${k}`, vehicle: 'van' })
-    const { order, link } = await call<OrderCreated>('POST', '/v1/orders', { recipient: { name: `R${k}` }, address: { label: to.label, at: to.at } })
+    const { order, link } = await call<OrderCreated>('POST', '/v1/orders', {
+      recipient: { name: `R${k}` },
+      address: { label: to.label, at: to.at },
+    })
     const run = await call<RunView>('POST', '/v1/runs', { start: from.at, orders: [order.id], driverId: driver.id })
     const started = await call<RunView>('POST', `/v1/runs/${run.id}/start`, {})
     routes[k % pairs.length] ??= route(started.route.line.length ? started.route.line : run.route.line)
@@ -300,7 +311,9 @@ async function openDoorstep(load: Load, _lines: readonly LngLat[][], stores: Sto
     send(k, [lon, lat], t) {
       const driver = drivers[k]!
       driver.seq++
-      driver.client.socket.write(clientFrame(encodePings({ live: false, sentAt: t, items: [{ seq: driver.seq, t, lat, lon, acc: 5, spd: SPEED }] })))
+      driver.client.socket.write(
+        clientFrame(encodePings({ live: false, sentAt: t, items: [{ seq: driver.seq, t, lat, lon, acc: 5, spd: SPEED }] })),
+      )
     },
     async cpu() {
       const seconds = await Promise.all(

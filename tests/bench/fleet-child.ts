@@ -1,10 +1,10 @@
 // A number of ticks by IPC in; frames of the moved to everyone who is connected, and the CPU time that they took, out.
 import { createServer } from 'node:http'
 import type { Socket as TcpSocket } from 'node:net'
+import { frameOf, type Line, lineOf, parser } from '@doorstep/server/live/fastwire'
 import { fleetTick, type Mover } from '@doorstep/shared/frame'
 import { random } from '@doorstep/shared/random'
 import type { DriverNo, LngLat } from '@doorstep/shared/units'
-import { frameOf, type Line, lineOf, parser } from '@doorstep/server/live/fastwire'
 import { Server } from 'socket.io'
 import { WebSocketServer } from 'ws'
 import { listen } from './wire.ts'

@@ -34,14 +34,32 @@ if (wanted('progress-eta')) {
   const f = progressEta(rounds, seed)
   row('progress-eta', 'Turf, a ping', `${(f.turfNs / 1000).toFixed(0)} µs`)
   row('progress-eta', 'windowed scan (floor), a ping', `${f.floorNs.toFixed(0)} ns`)
-  row('progress-eta', 'locate alone, a ping', `${f.locateNs.toFixed(0)} ns`, times(f.turfNs, f.locateNs), times(f.locateNs, f.floorNs))
-  row('progress-eta', 'gate, locate, pace, arrival, ETA, a ping', `${f.doorstepNs.toFixed(0)} ns`, times(f.turfNs, f.doorstepNs), times(f.doorstepNs, f.floorNs))
+  row(
+    'progress-eta',
+    'locate alone, a ping',
+    `${f.locateNs.toFixed(0)} ns`,
+    times(f.turfNs, f.locateNs),
+    times(f.locateNs, f.floorNs),
+  )
+  row(
+    'progress-eta',
+    'gate, locate, pace, arrival, ETA, a ping',
+    `${f.doorstepNs.toFixed(0)} ns`,
+    times(f.turfNs, f.doorstepNs),
+    times(f.doorstepNs, f.floorNs),
+  )
 }
 if (wanted('fleet-tick')) {
   const f = await fleetTickFigures(rounds, seed)
   row('fleet-tick', 'emit per ping, JSON, an update to 50', `${f.naive.toFixed(1)} µs`)
   row('fleet-tick', 'one raw frame a tick (floor), an update to 50', `${f.floor.toFixed(2)} µs`)
-  row('fleet-tick', 'Doorstep, an update to 50', `${f.doorstep.toFixed(2)} µs`, times(f.naive, f.doorstep), times(f.doorstep, f.floor))
+  row(
+    'fleet-tick',
+    'Doorstep, an update to 50',
+    `${f.doorstep.toFixed(2)} µs`,
+    times(f.naive, f.doorstep),
+    times(f.doorstep, f.floor),
+  )
   row('fleet-tick', 'bytes an update and dispatcher', f.doorstepBytes.toFixed(1), times(f.naiveBytes, f.doorstepBytes))
 }
 if (wanted('e2e-capacity')) {
@@ -73,11 +91,22 @@ if (wanted('e2e-capacity')) {
     const naive = of('naive', 'cpu')
     const ours = of('doorstep', 'cpu')
     const say = (variant: Variant, words: string, a = '', b = '') =>
-      row(name, `${words}, a ping (at ${of(variant, 'rate').toFixed(0)}/s, p50 ${of(variant, 'p50')} ms, p99 ${of(variant, 'p99')} ms)`, `${of(variant, 'cpu').toFixed(1)} µs`, a, b)
+      row(
+        name,
+        `${words}, a ping (at ${of(variant, 'rate').toFixed(0)}/s, p50 ${of(variant, 'p50')} ms, p99 ${of(variant, 'p99')} ms)`,
+        `${of(variant, 'cpu').toFixed(1)} µs`,
+        a,
+        b,
+      )
     say('naive', 'tutorial')
     say('naive-no-turf', 'tutorial without Turf')
     say('floor', 'bare ws, one node (floor)')
-    say('doorstep', 'Doorstep, journal and all', `${times(naive, ours)}, ${times(of('naive-no-turf', 'cpu'), ours)}`, times(ours, floor))
+    say(
+      'doorstep',
+      'Doorstep, journal and all',
+      `${times(naive, ours)}, ${times(of('naive-no-turf', 'cpu'), ours)}`,
+      times(ours, floor),
+    )
     row(name, 'delivered to watchers', `${(100 * of('doorstep', 'delivered')).toFixed(1)} %`)
   }
   async function database(nodes: number) {

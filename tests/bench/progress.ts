@@ -3,7 +3,7 @@
 import { etaTo } from '@doorstep/server/tracking/eta'
 import type { TripPlan } from '@doorstep/server/tracking/plan'
 import { advance, begin, toTrack } from '@doorstep/server/tracking/trip'
-import { type Cursor as Place, locate } from '@doorstep/shared/locate'
+import { locate, type Cursor as Place } from '@doorstep/shared/locate'
 import { random } from '@doorstep/shared/random'
 import { route as prepareRoute } from '@doorstep/shared/route'
 import type { DriverNo, LngLat, Millis, RunId } from '@doorstep/shared/units'
@@ -134,5 +134,10 @@ export function progressEta(rounds: number, seed: number): ProgressFigures {
     }
   }
   if (!Number.isFinite(sink)) throw new Error('a progress was not a number')
-  return { turfNs: median(seen.turf), doorstepNs: median(seen.doorstep), locateNs: median(seen.locate), floorNs: median(seen.floor) }
+  return {
+    turfNs: median(seen.turf),
+    doorstepNs: median(seen.doorstep),
+    locateNs: median(seen.locate),
+    floorNs: median(seen.floor),
+  }
 }
