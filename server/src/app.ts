@@ -168,7 +168,7 @@ export async function openApp(parts: AppParts): Promise<App> {
   })
   const figures = createServer(metricsApp(registry))
   const metricsPort = await listen(figures, config.metricsPort, '127.0.0.1')
-  meter.watch({ sockets: () => io, journal, positions, tracks })
+  meter.watch({ sockets: () => io, journal, positions, tracks, router })
 
   /** Positions that the store lost are those of the newest kept fixes; then what was learned, and what has grown too old. */
   async function warm(): Promise<void> {

@@ -8,13 +8,13 @@ const USAGE = `npm run city -- [FILE.osm.pbf] [--name NAME] [--out FILE]
   FILE.osm.pbf   an OpenStreetMap extract of one city or small region (download.geofabrik.de, or osmium extract)
   --name NAME    what the city is called (the file's name)
   --out FILE     where it is written (the file's name with .city, here)
-Without a file the embedded city is built into CACHE_DIR (./.cache).
+Without a file the embedded city is built into --cache DIR (CACHE_DIR, ./.cache).
 Start the server with CITY=FILE to use it.`
 
 try {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { name: { type: 'string' }, out: { type: 'string' }, help: { type: 'boolean' } },
+    options: { name: { type: 'string' }, out: { type: 'string' }, cache: { type: 'string' }, help: { type: 'boolean' } },
   })
   if (values.help || positionals.length > 1) {
     console.log(USAGE)
@@ -24,7 +24,7 @@ try {
     const seconds = () => `${((performance.now() - started) / 1000).toFixed(1)} s`
     const [file] = positionals
     let out: string
-    if (file === undefined) out = await buildCity(process.env.CACHE_DIR ?? '.cache', { say: console.log })
+    if (file === undefined) out = await buildCity(values.cache ?? process.env.CACHE_DIR ?? '.cache', { here: true })
     else {
       const stem = basename(file).replace(/\.osm\.pbf$|\.pbf$/, '')
       out = resolve(values.out ?? `${stem}.city`)

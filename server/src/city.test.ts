@@ -65,6 +65,11 @@ test('any two points on the map have a route that does not reject, with finite t
   )
 })
 
+test('a place that no street of the city reaches has a straight line of low confidence', async () => {
+  const plan = await city.router.route([city.info.center, [18.07, 59.33]])
+  expect(plan).toMatchObject({ confidence: 'low', source: 'straight' })
+})
+
 test('the same seed samples the same doors, another seed others, never one twice', () => {
   const a = city.places.sample(200, 7)
   expect(city.places.sample(200, 7)).toEqual(a)

@@ -1,7 +1,10 @@
 // A road network in, once; a city that routes, finds doors and draws itself out, loaded from one file in a fraction of a second.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Bbox, LngLat } from '@doorstep/shared/units'
 import { plan } from './routing/city.ts'
 import { openFinder } from './routing/finder.ts'
@@ -54,12 +57,22 @@ export async function openCity(
   }
 }
 
-/** Makes sure that the embedded city's file is in `cacheDir`, and returns its path. */
-export async function buildCity(cacheDir: string, options: { say?: (line: string) => void } = {}): Promise<string> {
+/**
+ * Makes sure that the embedded city's file is in `cacheDir`, and returns its path. From the bundle it is built by another process: a server that starts
+ * goes on with its other work, and does not keep the 150 MB that building takes.
+ */
+export async function buildCity(cacheDir: string, options: { say?: (line: string) => void; here?: boolean } = {}): Promise<string> {
   const source = createRequire(import.meta.url).resolve('geojson-path-finder/test/large-network.json')
   const path = join(cacheDir, `city-${FORMAT}.${BUILD}-${(await stat(source)).size.toString(36)}.bin`)
   if (await stat(path).catch(() => null)) return path
   options.say?.('building the city of Gothenburg from OpenStreetMap roads (once)')
+  const program = fileURLToPath(new URL('./city-build.js', import.meta.url))
+  if (!options.here && (await stat(program).catch(() => null))) {
+    const child = spawn(process.execPath, [program, '--cache', cacheDir], { stdio: ['ignore', 'ignore', 'inherit'] })
+    await once(child, 'close').catch(() => undefined)
+    // If it could not, this process tries, and says why when it can't either.
+    if (await stat(path).catch(() => null)) return path
+  }
   const extract = fromGeoJson(await readFile(source, 'utf8'), 'Gothenburg')
   await writeCity({ ...extract, water: river(extract) }, path, GOTHENBURG)
   return path
@@ -112,14 +125,14 @@ async function load(file: Uint8Array): Promise<City> {
   }
 }
 
-/** Where the middle nine tenths of the vertices are: one far trunk road must not make the map twice as wide. */
+/** Where all but the outermost hundredths of the vertices are: one far trunk road must not make the map twice as wide. */
 function viewOf({ lng, lat }: Extract): { bbox: Bbox; center: LngLat } {
   const xs = lng.slice().sort()
   const ys = lat.slice().sort()
   const at = (sorted: Int32Array, part: number) => sorted[Math.floor((sorted.length - 1) * part)]! / FIXED
   const margin = 0.005
   return {
-    bbox: [at(xs, 0.05) - margin, at(ys, 0.05) - margin, at(xs, 0.95) + margin, at(ys, 0.95) + margin],
+    bbox: [at(xs, 0.01) - margin, at(ys, 0.01) - margin, at(xs, 0.99) + margin, at(ys, 0.99) + margin],
     center: [at(xs, 0.5), at(ys, 0.5)],
   }
 }

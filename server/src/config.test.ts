@@ -22,6 +22,7 @@ test('an empty environment is a whole configuration: everything embedded, on the
       durability: 'strict',
       mapboxToken: null,
       osrmUrl: null,
+      valhallaUrl: null,
       city: null,
       metricsPort: 8081,
       publicUrl: null,
@@ -63,7 +64,16 @@ test('all faults are told at once, each by the name of its variable', () => {
 
 test('a fault never repeats the value, which may be a secret', () => {
   const secret = 'hunter2hunter2'
-  for (const name of ['ADMIN_KEY', 'REDIS_URL', 'DATABASE_URL', 'MAPBOX_TOKEN', 'PUBLIC_URL', 'NODE_ID', 'OSRM_URL']) {
+  for (const name of [
+    'ADMIN_KEY',
+    'REDIS_URL',
+    'DATABASE_URL',
+    'MAPBOX_TOKEN',
+    'PUBLIC_URL',
+    'NODE_ID',
+    'OSRM_URL',
+    'VALHALLA_URL',
+  ]) {
     const faults = faultsOf({ [name]: `${secret} %` })
     expect(faults.length).toBeGreaterThan(0)
     expect(faults.every((fault) => fault.startsWith(`${name}: `) && !fault.includes(secret))).toBe(true)

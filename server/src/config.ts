@@ -15,6 +15,7 @@ export interface Config {
   readonly durability: 'strict' | 'relaxed'
   readonly mapboxToken: string | null
   readonly osrmUrl: string | null
+  readonly valhallaUrl: string | null
   /** Path of a built city; null is the embedded one. */
   readonly city: string | null
   /** 0 asks the system for a free port; loopback only. */
@@ -85,6 +86,7 @@ const SCHEMA = z.object({
     .regex(/^(pk|tk)\.[A-Za-z0-9._-]{10,2000}$/, 'must be a public token (pk.…): it is handed to every page')
     .optional(),
   OSRM_URL: web.optional(),
+  VALHALLA_URL: web.optional(),
   CITY: z.string().max(4_096).optional(),
   METRICS_PORT: whole(0, 65_535).optional(),
   PUBLIC_URL: web
@@ -144,6 +146,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     durability: v.DURABILITY,
     mapboxToken: v.MAPBOX_TOKEN ?? null,
     osrmUrl: v.OSRM_URL?.replace(/\/+$/, '') ?? null,
+    valhallaUrl: v.VALHALLA_URL?.replace(/\/+$/, '') ?? null,
     city: v.CITY ?? null,
     metricsPort: v.METRICS_PORT ?? (v.PORT === 0 || v.PORT === 65_535 ? 0 : v.PORT + 1),
     publicUrl: v.PUBLIC_URL?.replace(/\/+$/, '') ?? null,

@@ -45,6 +45,7 @@ async function start(config: Config): Promise<App> {
     router: openRouter({
       city: city.router,
       osrmUrl: config.osrmUrl ?? undefined,
+      valhallaUrl: config.valhallaUrl ?? undefined,
       mapboxToken: config.mapboxToken ?? undefined,
       now,
     }),

@@ -1,5 +1,6 @@
 // What happens in; Prometheus figures out. Counting is a map entry on the hot path, and becomes a metric only when one is asked for.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client'
+import type { Router } from './routing/port.ts'
 import type { Journal } from './store/journal.port.ts'
 import type { Positions } from './store/positions/port.ts'
 import type { Tracks } from './tracks.ts'
@@ -17,6 +18,7 @@ export interface Meters {
     journal: Journal
     positions: Positions
     tracks: Tracks
+    router: Router
   }): void
 }
 
@@ -80,7 +82,7 @@ export function meters(registry: Registry): Meters {
         return journal.waiting
       },
     }),
-    watch({ sockets, journal, positions, tracks }) {
+    watch({ sockets, journal, positions, tracks, router }) {
       const gauge = (name: string, help: string, read: () => number) =>
         new Gauge({
           name,
@@ -97,6 +99,19 @@ export function meters(registry: Registry): Meters {
         registers: [registry],
         collect() {
           for (const kind of ['driver', 'watch', 'fleet']) this.set({ kind }, sockets().of(`/${kind}`).sockets.size)
+        },
+      })
+      new Counter({
+        name: 'doorstep_routes_total',
+        help: 'Questions to each router by what came of them',
+        labelNames: ['router', 'outcome'],
+        registers: [registry],
+        collect() {
+          this.reset()
+          for (const [what, n] of Object.entries(router.counts?.() ?? {})) {
+            const [name = '', outcome = ''] = what.split(' ')
+            this.inc({ router: name, outcome }, n)
+          }
         },
       })
       gauge('doorstep_journal_waiting', 'Rows that wait for a COMMIT', () => journal.waiting)

@@ -12,6 +12,8 @@ export interface TripLine {
 }
 
 const number = (x: unknown): x is number => typeof x === 'number' && Number.isFinite(x)
+/** Seconds that are still instants: 300 years either way. */
+const seconds = (x: unknown): x is Seconds => number(x) && Math.abs(x) <= 1e10
 const place = (x: unknown): x is LngLat =>
   Array.isArray(x) && x.length >= 2 && number(x[0]) && number(x[1]) && Math.abs(x[0]) <= 180 && Math.abs(x[1]) <= 90
 
@@ -30,9 +32,9 @@ export function tripLine(text: string): Result<TripLine, string> {
   const badVertex = route.findIndex((p) => !place(p))
   if (badVertex >= 0) return fail(`route[${badVertex}] must be [lng, lat] in degrees`)
   if (!Array.isArray(pings)) return fail('pings must be a list of [t, lng, lat]')
-  const badPing = pings.findIndex((p) => !Array.isArray(p) || !number(p[0]) || !place(p.slice(1)))
+  const badPing = pings.findIndex((p) => !Array.isArray(p) || !seconds(p[0]) || !place(p.slice(1, 3)))
   if (badPing >= 0) return fail(`pings[${badPing}] must be [seconds, lng, lat]`)
-  if (start !== undefined && start !== null && !number(start)) return fail('start must be seconds since 1970')
+  if (start !== undefined && start !== null && !seconds(start)) return fail('start must be seconds since 1970')
   if (stops !== undefined && stops !== null && !(Array.isArray(stops) && stops.every(place)))
     return fail('stops must be a list of [lng, lat]')
   return ok({

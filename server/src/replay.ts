@@ -9,7 +9,7 @@ import type { DriverNo, LngLat, Millis, RunId } from '@doorstep/shared/units'
 import { type TripLine, tripLine } from './replay-line.ts'
 import { etaTo } from './tracking/eta.ts'
 import { placeStops, type TripPlan } from './tracking/plan.ts'
-import { advance, begin, type TripState, toTrack } from './tracking/trip.ts'
+import { advance, begin, isApproaching, type TripState, toTrack } from './tracking/trip.ts'
 
 const NOBODY = 0 as DriverNo
 const RUN = 'replay' as RunId
@@ -32,7 +32,8 @@ export function* replayTrip(trip: TripLine): Generator<Record<string, unknown>> 
     ],
   }
   const last = plan.stops.length - 1
-  const start = (trip.start ?? 0) * 1000
+  // Times are instants from here on, and an instant is never before 1970.
+  const start = Math.max(0, (trip.start ?? 0) * 1000) - trip.pings.reduce((least, [t]) => Math.min(least, t), 0) * 1000
   const fixes = numbered(trip.pings, start)
   const taken: Fix[] = []
   let state: TripState = begin(plan)
@@ -60,7 +61,7 @@ function refold(plan: TripPlan, fixes: readonly Fix[]): TripState {
 
 function shown(trip: TripLine, i: number, plan: TripPlan, state: TripState, start: Millis, last: number): Record<string, unknown> {
   const track = toTrack(state, plan, NOBODY, RUN, 15, true)
-  if (!track) {
+  if (track === null) {
     const [t, lng, lat] = trip.pings[i]!
     return {
       id: trip.id,
@@ -78,7 +79,9 @@ function shown(trip: TripLine, i: number, plan: TripPlan, state: TripState, star
     }
   }
   const now = track.recordedAt
-  const eta = etaTo(plan, track, last, now)
+  // What is shown is about the end of the route alone; once reached it stays so, since nothing comes after.
+  const arrived = state.head.arrived[last]! >= 0
+  const eta = etaTo(plan, { ...track, nextStop: last, phase: arrived ? 'arrived' : 'enroute' }, last, now)
   const known = eta.kind === 'window'
   return {
     id: trip.id,
@@ -90,7 +93,7 @@ function shown(trip: TripLine, i: number, plan: TripPlan, state: TripState, star
     eta_low_s: known ? seconds(eta.from - now) : null,
     eta_high_s: known ? seconds(eta.to - now) : null,
     off_route: track.offRoute,
-    phase: track.nextStop >= last ? track.phase : 'enroute',
+    phase: arrived ? 'arrived' : isApproaching(plan, state, last) ? 'approaching' : 'enroute',
     lng: round(track.at[0], 1e6),
     lat: round(track.at[1], 1e6),
   }
@@ -159,7 +162,7 @@ async function main(file: string | undefined): Promise<number> {
       }
     }
   } catch (e) {
-    if (e !== unreadable) throw e
+    if (e !== unreadable && (e as NodeJS.ErrnoException).code !== 'EPIPE') throw e
   }
   if (unreadable) {
     process.stderr.write(`${file}: ${(unreadable as NodeJS.ErrnoException).code ?? 'can not be read'}\n`)

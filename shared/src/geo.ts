@@ -40,7 +40,7 @@ export function bearing(a: LngLat, b: LngLat, r: Ruler = ruler((a[1] + b[1]) / 2
 export const turn = (a: Degrees, b: Degrees): Degrees => Math.abs(((((b - a) % 360) + 540) % 360) - 180)
 
 /** The place at a fraction of the straight line from a to b. */
-export const between = (a: LngLat, b: LngLat, t: number): LngLat => [a[0] + wrap(b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t]
+export const between = (a: LngLat, b: LngLat, t: number): LngLat => [wrap(a[0] + wrap(b[0] - a[0]) * t), a[1] + (b[1] - a[1]) * t]
 
 /** A place moved by metres east and north. */
 export function offset(at: LngLat, east: Metres, north: Metres, r: Ruler = ruler(at[1])): LngLat {

@@ -121,7 +121,7 @@ function scan(
     const ey = py - t * dy
     const d = ex * ex + ey * ey
     const s = start + t * length
-    const e = (s > along ? s : along) - predicted
+    const e = s - predicted
     const off = weight * e * e
     let score = d + Math.min(off, cap)
     if ((ux !== 0 || uy !== 0) && length > 0) score += AGAINST_M * AGAINST_M * 0.5 * (1 - (ux * dx + uy * dy) / length)

@@ -3,20 +3,24 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createDatabase } from '../services/database.ts'
 import { type HttpDesk, openHttp } from './http-desk.ts'
 import { openDesk, START, type TestDesk } from './orders-desk.ts'
 
 let desk: TestDesk
 let http: HttpDesk
 let dir: string
+let database: Awaited<ReturnType<typeof createDatabase>>
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'doorstep-http-'))
-  desk = await openDesk(dir)
+  database = await createDatabase()
+  desk = await openDesk('', database.url)
   http = await openHttp(desk, dir)
 })
 afterAll(async () => {
   await http?.close()
   await desk?.sql.close()
+  await database?.drop()
   await rm(dir, { recursive: true, force: true })
 })
 
@@ -59,4 +63,76 @@ test('a shop orders, a dispatcher plans and sends, and the customer reads each s
   const page = await http.ask('GET', `/t/${token}`, { key: null })
   expect(page.status).toBe(200)
   expect(page.text).toContain('Your order has been delivered.')
+})
+
+test('every page refuses to be framed, to leak its address and to run what is not its own', async () => {
+  const { link } = (await http.ask('POST', '/v1/orders', { body: anOrder })).json
+  for (const path of [`/t/${link.token}`, '/t/x', '/dispatch', '/drive/x', '/v1/city', '/healthz', '/nowhere']) {
+    const { headers } = await http.ask('GET', path, { key: null })
+    const policy = headers.get('content-security-policy')!
+    expect(policy).toContain("default-src 'none'")
+    expect(policy).toContain("script-src 'self';")
+    expect(policy).toContain("frame-ancestors 'none'")
+    expect(policy).toContain(http.url.replace('http', 'ws'))
+    expect(policy).not.toMatch(/unsafe|mapbox|\*/)
+    expect(headers.get('referrer-policy')).toBe('no-referrer')
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    expect(headers.get('x-powered-by')).toBeNull()
+  }
+  const page = await http.ask('GET', `/t/${link.token}`, { key: null })
+  expect(page.headers.get('x-robots-tag')).toBe('noindex, nofollow')
+  expect(page.headers.get('cache-control')).toBe('no-store')
+})
+
+test('a page that polls is told only what is new', async () => {
+  const { order, link } = (await http.ask('POST', '/v1/orders', { body: anOrder })).json
+  const first = await http.ask('GET', `/t/${link.token}/state`, { key: null })
+  const tag = first.headers.get('etag')!
+  const poll = () => http.ask('GET', `/t/${link.token}/state`, { key: null, headers: { 'if-none-match': tag } })
+  desk.tick(10_000)
+  expect([(await poll()).status, (await poll()).text]).toEqual([304, ''])
+  await http.ask('POST', `/v1/orders/${order.id}/hold`, { body: {} })
+  const changed = await poll()
+  expect([changed.status, changed.json.status, changed.json.ev]).toEqual([200, 'on_hold', 2])
+})
+
+test('assets come in the smallest form that the browser reads, for ever, and no path leads out of their folder', async () => {
+  const get = (path: string, encoding = 'identity') =>
+    http.ask('GET', path, { key: null, headers: { 'accept-encoding': encoding } })
+  const plain = await get('/assets/main-1a2b.js')
+  expect(plain.text).toBe('export {}\n')
+  expect(plain.headers.get('content-type')).toBe('text/javascript; charset=utf-8')
+  expect(plain.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+  const small = await get('/assets/main-1a2b.js', 'gzip, br')
+  expect([small.headers.get('content-encoding'), small.headers.get('vary'), small.text]).toEqual([
+    'br',
+    'accept-encoding',
+    plain.text,
+  ])
+  expect((await get('/assets/main-1a2b.js', 'br;q=0')).headers.get('content-encoding')).toBeNull()
+  for (const path of [
+    '/assets/nothing.js',
+    '/assets/..%2fcustomer.html',
+    '/assets/%2e%2e/dispatch.html',
+    '/assets/.env',
+    '/assets/',
+    '/assets/main-1a2b.js.br',
+  ])
+    expect([path, (await get(path)).status]).toEqual([path, 404])
+  const raw = await http.raw('GET /assets/../../../../etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  expect(raw).toMatch(/^HTTP\/1\.1 404 /)
+})
+
+test('tiles are sent as they are, and where there is nothing the map is told so', async () => {
+  const tile = await http.raw('GET /tiles/14/8737/4912.pbf HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  expect(tile).toMatch(/^HTTP\/1\.1 200 /)
+  expect(tile.toLowerCase()).toContain('content-encoding: gzip')
+  expect((await http.ask('GET', '/tiles/3/1/1.pbf', { key: null })).status).toBe(204)
+  for (const path of ['/tiles/a/b/c.pbf', '/tiles/1/1/1.png', '/tiles/-1/1/1.pbf', '/tiles/1/1/1e3.pbf'])
+    expect([204, 404]).toContain((await http.ask('GET', path, { key: null })).status)
+})
+
+test('a node says that it lives, and whether it is ready', async () => {
+  expect((await http.ask('GET', '/healthz', { key: null })).json).toEqual({ ok: true })
+  expect(await http.ask('GET', '/readyz', { key: null })).toMatchObject({ status: 200, json: { ready: true, degraded: [] } })
 })

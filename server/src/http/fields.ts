@@ -10,8 +10,8 @@ export const text = (most: number, least = 1) =>
   z
     .string()
     .max(most * 8)
-    .transform((s) => s.normalize('NFC').trim())
     .refine((s) => !CONTROLS.test(s) && !/\p{Surrogate}/u.test(s))
+    .transform((s) => s.normalize('NFC').trim())
     .refine((s) => {
       const length = [...s].length
       return length >= least && length <= most

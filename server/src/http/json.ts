@@ -81,8 +81,8 @@ function look(text: string): 'TOO_DEEP' | 'DUP_KEY' | 'BAD_KEY' | 'BAD_JSON' | n
         if (DANGEROUS.has(string)) return 'BAD_KEY'
         if (keys?.has(string)) return 'DUP_KEY'
         keys?.add(string)
-      } else if (++nodes > BODY_LIMITS.nodes) return 'TOO_DEEP'
-    } else if (c === ',' && open.at(-1) === null && ++nodes > BODY_LIMITS.nodes) return 'TOO_DEEP'
+      }
+    } else if (c === ',' && ++nodes > BODY_LIMITS.nodes) return 'TOO_DEEP' // one comma more is one value more
   }
   return null
 }

@@ -77,6 +77,15 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
     byId.set(base.id, member)
     return member
   }
+  /** Drivers who were added since the roster was loaded, with the runs that they have by now. */
+  async function meet(): Promise<void> {
+    const added = (await records.drivers()).filter((base) => !byId.has(base.id)).map(join)
+    await Promise.all(
+      added.map(async (member) => {
+        member.run = await orders.runOf(member.base.id as DriverId)
+      }),
+    )
+  }
   const ready = (): Promise<void> => {
     loaded ??= load().catch((error) => {
       loaded = null
@@ -219,7 +228,7 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
         parse: () => ok(null),
         handle: async () => {
           await ready()
-          for (const base of await records.drivers()) if (!byId.has(base.id)) refresh(join(base))
+          await meet()
           for (const member of members.values()) refresh(member)
           return ok({ epoch: await records.epoch(), now: now(), drivers: [...members.values()].map((member) => member.row) })
         },
@@ -309,7 +318,7 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
   return {
     async roster() {
       await ready()
-      for (const base of await records.drivers()) if (!byId.has(base.id)) join(base)
+      await meet()
       return [...members.values()].map((member) => {
         refresh(member)
         return member.row

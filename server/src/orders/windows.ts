@@ -4,7 +4,7 @@ import { LIFE } from '@doorstep/shared/order'
 import { ok, type Result } from '@doorstep/shared/result'
 import type { Millis } from '@doorstep/shared/units'
 import type { Query, Sql } from '../store/sql/port.ts'
-import { type Calibration, learn, type Outcome } from '../tracking/calibration.ts'
+import { type Calibration, DEFAULT_CALIBRATION, learn, type Outcome } from '../tracking/calibration.ts'
 import { hold, record, type Work } from './ledger.ts'
 import type { EtaReport, WindowChange } from './port.ts'
 import { holdRun, stopsOf } from './runs.ts'
@@ -76,41 +76,42 @@ export async function report(q: Query, now: Millis): Promise<EtaReport> {
   }
 }
 
-/** JSON has no Infinity: the last horizon, which holds for all longer ones, is stored as null. */
-type Stored = { horizons: { upTo: number | null; low: number; mid: number; high: number; n: number }[] }
+/** Since when each horizon's factors hold, ms: what was shown before was made with others and teaches nothing about these. */
+interface Learned {
+  readonly model: Calibration
+  readonly since: readonly Millis[]
+}
 
-export async function loadCalibration(q: Query): Promise<{ madeAt: Millis; model: Calibration } | null> {
-  const { rows } = await q.query<{ made_at: Millis; model: Stored }>('select made_at, model from eta_calibration')
-  const row = rows[0]
-  if (!row) return null
-  return {
-    madeAt: row.made_at,
-    model: { horizons: row.model.horizons.map((h) => ({ ...h, upTo: h.upTo ?? Number.POSITIVE_INFINITY })) },
-  }
+export async function loadCalibration(q: Query): Promise<Learned | null> {
+  const { rows } = await q.query<{ model: Learned }>('select model from eta_calibration')
+  return rows[0]?.model ?? null
 }
 
 /** At most so many of the newest outcomes are learned from. */
 const MOST_OUTCOMES = 50_000
 
-/** Learns from what was shown since the calibration before, for that is what those windows were made with. */
 export async function learnCalibration(sql: Sql, now: Millis): Promise<Calibration> {
-  const before = await loadCalibration(sql)
+  const before = (await loadCalibration(sql)) ?? { model: DEFAULT_CALIBRATION, since: [] }
   const outcomes = await sql.tx(async (q) => {
-    const { rows } = await q.query<Outcome>(
-      `select (from_at - made_at) / 1000.0::float8 as low, (mid_at - made_at) / 1000.0::float8 as mid,
+    const { rows } = await q.query<Outcome & { made: Millis }>(
+      `select made_at as made, (from_at - made_at) / 1000.0::float8 as low, (mid_at - made_at) / 1000.0::float8 as mid,
          (to_at - made_at) / 1000.0::float8 as high, (outcome_at - made_at) / 1000.0::float8 as actual
        from predictions where outcome_at is not null and made_at >= $1 order by made_at desc limit ${MOST_OUTCOMES}`,
-      [Math.max(now - DAYS_30, before?.madeAt ?? 0)],
+      [now - DAYS_30],
     )
     return rows
   }, 'reports')
-  const model = before ? learn(outcomes, before.model) : learn(outcomes)
-  // a horizon that has learned nothing new keeps waiting for its fifty
-  if (before && model.horizons.every((h, i) => h === before.model.horizons[i])) return before.model
+  const { horizons } = before.model
+  const fresh = outcomes.filter((o) => {
+    const i = horizons.findIndex((h) => o.mid <= h.upTo)
+    return o.made >= (before.since[i] ?? 0)
+  })
+  const model = learn(fresh, before.model)
+  const since = model.horizons.map((h, i) => (h === horizons[i] ? (before.since[i] ?? 0) : now))
   await sql.query(
     `insert into eta_calibration (made_at, model) values ($1, $2::jsonb)
      on conflict (one) do update set made_at = excluded.made_at, model = excluded.model`,
-    [now, JSON.stringify(model)],
+    [now, JSON.stringify({ model, since } satisfies Learned)],
   )
   return model
 }

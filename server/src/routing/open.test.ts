@@ -114,7 +114,7 @@ const json =
     response.writeHead(status, headers).end(body)
 
 const router = (options: Partial<RouterOptions> = {}) =>
-  openRouter({ city: null, osrmUrl: url, now: () => now, timeout: 2000, ...options })
+  openRouter({ city: null, osrmUrl: url, now: () => now, timeout: 20_000, ...options })
 
 test.each([6, 5])(
   'a line sent with precision %i is read at its true length, with the seconds of each segment',
@@ -194,7 +194,7 @@ const bad: [string, string, Answer][] = [
 ]
 test.each(bad)('%s: %s is followed by a straight line of low confidence, and the reason is counted', async (why, _what, bad) => {
   answer = bad
-  const r = router({ timeout: why === 'timeout' ? 60 : 5000 })
+  const r = router({ timeout: why === 'timeout' ? 60 : 20_000 })
   const plan = await r.route([A, C])
   expect(plan).toEqual(straight([A, C]))
   expect(plan.confidence).toBe('low')

@@ -21,11 +21,6 @@ export interface RouterOptions {
   readonly timeout?: Millis
 }
 
-export interface OpenRouter extends Router {
-  /** How often each router answered (`osrm ok`) or why it did not (`osrm timeout`, `mapbox open`, `city far`), since the start. */
-  counts(): Readonly<Record<string, number>>
-}
-
 /** After so many failures in a row a router is left alone for a while, and then tried with one question. */
 const PATIENCE = 3
 const REST: Millis = 15_000
@@ -37,7 +32,7 @@ const FRESH: Millis = 5 * 60_000
  * Order: OSRM, Valhalla (servers of one's own), Mapbox, the embedded city, straight lines × 1.3. What one can't answer the next is asked.
  * Never rejects. Plans are shared with other callers who ask the same: they are not to be changed.
  */
-export function openRouter(options: RouterOptions): OpenRouter {
+export function openRouter(options: RouterOptions): Router & Required<Pick<Router, 'counts'>> {
   const remote = { fetch: options.fetch ?? globalThis.fetch, timeout: options.timeout ?? 4000 }
   const chain: { router: RemoteRouter; breaker: Breaker }[] = []
   const add = (router: RemoteRouter) => chain.push({ router, breaker: new Breaker(options.now) })

@@ -19,4 +19,6 @@ export interface Router {
   /** At least two waypoints. Never rejects: answers `straight` with low confidence when it can't do better. `heading` is the vehicle's own, degrees. */
   route(waypoints: readonly LngLat[], options?: { heading?: number }): Promise<RoutePlan>
   health(): Promise<true | string>
+  /** How often each router answered or why it did not, since the start: `city ok`, `osrm timeout`. */
+  counts?(): Readonly<Record<string, number>>
 }

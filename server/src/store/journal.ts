@@ -71,6 +71,11 @@ export function openJournal(sql: Sql, options: JournalOptions = {}): Journal & {
     })
   }
 
+  const settle = (one: Waiting, told: Result<Kept, Fault>) => {
+    rowsWaiting -= one.rows
+    one.resolve(told)
+  }
+
   /** One flush at a time: batches of one device are written in the order in which they came. */
   const flush = (): Promise<void> => {
     clearTimeout(timer)
@@ -88,7 +93,6 @@ export function openJournal(sql: Sql, options: JournalOptions = {}): Journal & {
       const taken = queue.slice(0, n)
       queue = queue.slice(n)
       await commit(taken)
-      rowsWaiting -= rows
     }
     draining = false // in the same turn as the check above: nobody can join in between
   }
@@ -99,18 +103,18 @@ export function openJournal(sql: Sql, options: JournalOptions = {}): Journal & {
       count.flushes++
       tally(done)
       taken.forEach((one, i) => {
-        one.resolve(answer(one, done.verdicts[i]!))
+        settle(one, answer(one, done.verdicts[i]!))
       })
     } catch (error) {
       if (error instanceof SqlError && error.unavailable) {
         away()
-        for (const one of taken) one.resolve(retry())
+        for (const one of taken) settle(one, retry())
       } else if (taken.length > 1) {
         // One batch that the database can't take must not cost its neighbours their acknowledgement.
         for (const one of taken) await commit([one])
       } else {
         onBug(error)
-        taken[0]?.resolve(fail({ code: 'INTERNAL' }))
+        for (const one of taken) settle(one, fail({ code: 'INTERNAL' }))
       }
     }
   }
@@ -126,11 +130,9 @@ export function openJournal(sql: Sql, options: JournalOptions = {}): Journal & {
   /** Until the database answers again nobody waits for it; those who wait already are told now. */
   const away = () => {
     healthy = false
-    for (const one of queue) {
-      rowsWaiting -= one.rows
-      one.resolve(retry())
-    }
+    const told = queue
     queue = []
+    for (const one of told) settle(one, retry())
     const ask = async () => {
       if (closed) return
       // A write, since a standby and a full disk answer reads all the same. The row is everybody's and says nothing.

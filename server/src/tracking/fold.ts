@@ -168,12 +168,9 @@ function believe(f: Fold, s: Step, kx: number, ky: number): boolean {
 function progress(f: Fold, s: Step, plan: TripPlan, moved: Metres, seconds: number, kx: number, ky: number): void {
   const { route } = plan
   const first = f.onT < 0
-  const heading =
-    s.heading >= 0 && s.speed >= 2
-      ? s.heading
-      : moved > 30 && moved < 250
-        ? bearing([f.lng, f.lat], [s.lng, s.lat], { kx, ky })
-        : null
+  // Between fixes a direction is known when they are further apart than noise, nearer than a bend, and as far as it goes in that time.
+  const straight = moved > Math.max(20, 2 * s.accuracy) && moved < Math.min(250, 15 + 2.5 * f.pace * seconds)
+  const heading = s.heading >= 0 && s.speed >= 2 ? s.heading : straight ? bearing([f.lng, f.lat], [s.lng, s.lat], { kx, ky }) : null
   const lost = !first && f.onT < f.t
   const from: Cursor = { segment: f.segment, along: f.along, distance: f.beside }
   const found = locate(route, from, {
@@ -203,6 +200,10 @@ function progress(f: Fold, s: Step, plan: TripPlan, moved: Metres, seconds: numb
   if (first) {
     f.anchor = f.along
     f.anchorT = s.t
+  } else if (serving(f)) {
+    // At a door it is service that passes, which the plan counts by itself.
+    f.anchor = f.along
+    f.anchorT = s.t
   } else if (f.onT === s.t) {
     const prior = expected(route)
     goOn(f, s.t, seconds, secondsAt(route, prior, f.along) - secondsAt(route, prior, before), f.along)
@@ -212,6 +213,9 @@ function progress(f: Fold, s: Step, plan: TripPlan, moved: Metres, seconds: numb
   }
   arrivals(f, s, plan, first ? f.along : before, seconds, kx, ky)
 }
+
+/** It stands at a stop. */
+const serving = (f: Fold): boolean => f.stop < f.arrived.length && f.arrived[f.stop]! >= 0 && f.left[f.stop]! < 0
 
 /** Arrival is by progress and place, swept along the route between two fixes, left with hysteresis (T7). */
 function arrivals(f: Fold, s: Step, plan: TripPlan, before: Metres, seconds: number, kx: number, ky: number): void {

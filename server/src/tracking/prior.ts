@@ -1,4 +1,5 @@
 // A route in, the seconds that it should take up to each vertex out: the router's own where it gave any, else a prior by the shape of the line.
+import { wrap } from '@doorstep/shared/geo'
 import { pointAt, type Route, segmentAt } from '@doorstep/shared/route'
 import type { Metres, Seconds } from '@doorstep/shared/units'
 
@@ -50,7 +51,7 @@ function byShape(route: Route): Float64Array {
   let from = pointAt(route, 0)
   for (let k = 0; k < steps; k++) {
     const to = pointAt(route, Math.min(route.length, (k + 1) * STEP_M))
-    const direction = Math.atan2((to[0] - from[0]) * route.ruler.kx, (to[1] - from[1]) * route.ruler.ky)
+    const direction = Math.atan2(wrap(to[0] - from[0]) * route.ruler.kx, (to[1] - from[1]) * route.ruler.ky)
     if (k > 0) turns[k] = Math.abs(((direction - before + 3 * Math.PI) % (2 * Math.PI)) - Math.PI)
     before = direction
     from = to

@@ -58,9 +58,10 @@ export function begin(plan: TripPlan | null, from?: TripState): TripState {
   if (from && from.head.t >= 0) {
     const h = from.head
     const last: Step = { t: h.t, seq: h.seq, lng: h.lng, lat: h.lat, accuracy: h.accuracy, speed: h.speed, heading: h.heading }
-    fold.arrived = stops.map((s) => from.head.arrived[from.stopIds.indexOf(s.id)] ?? -1)
-    fold.left = stops.map((s) => from.head.left[from.stopIds.indexOf(s.id)] ?? -1)
     step(fold, last, plan)
+    // Only what was already told: a stop that the driver stands at on the new plan is reached with the next fix, as an event.
+    fold.arrived = stops.map((s) => h.arrived[from.stopIds.indexOf(s.id)] ?? -1)
+    fold.left = stops.map((s) => h.left[from.stopIds.indexOf(s.id)] ?? -1)
     fold.course = h.course
     fold.pace = h.pace
     fold.needed = h.needed
@@ -194,12 +195,13 @@ function foldRows(fold: Fold, rows: readonly number[], from: number, to: number,
       }
     }
     load(best)
-    step(fold, s, plan)
-    // The state is of the newest fix, though another of the same instant was believed.
-    fold.seq = rows[(end - 1) * ROW + 1]!
-    if (along > fold.along) {
-      fold.along = along
-      fold.segment = segment
+    if (step(fold, s, plan)) {
+      // The state is of the newest fix, though another of the same instant was believed.
+      fold.seq = rows[(end - 1) * ROW + 1]!
+      if (along > fold.along) {
+        fold.along = along
+        fold.segment = segment
+      }
     }
     i = end
   }
@@ -243,6 +245,12 @@ function difference(before: Fold, after: Fold, late: boolean): readonly TripEven
 /** Closer than this to the next stop, along the route, is approaching, m. */
 const APPROACHING_M = 400
 
+/** On the route, and near a stop that is still ahead. */
+export function isApproaching(plan: TripPlan | null, state: TripState, index: number): boolean {
+  const stop = plan?.stops[index]
+  return stop !== undefined && !state.head.offRoute && state.head.t >= 0 && stop.along - state.head.along <= APPROACHING_M
+}
+
 /** What other nodes are told of the driver; null before the first fix. `interval` is how often fixes are expected, s. */
 export function toTrack(
   state: TripState,
@@ -257,8 +265,7 @@ export function toTrack(
   const next = plan ? nextStop(h, plan.stops) : 0
   const stop = plan?.stops[next]
   const arrivedAt = stop && h.arrived[next]! >= 0 ? h.arrived[next]! : null
-  const phase: Phase =
-    arrivedAt !== null ? 'arrived' : stop && stop.along - h.along <= APPROACHING_M && !h.offRoute ? 'approaching' : 'enroute'
+  const phase: Phase = arrivedAt !== null ? 'arrived' : isApproaching(plan, state, next) ? 'approaching' : 'enroute'
   return {
     no,
     recordedAt: h.t,

@@ -31,6 +31,8 @@ export interface FleetLayer {
   /** The slot drawn nearest to a place, within `radius` pixels of a map that has `metresPerPixel`; −1 when there is none. */
   pick(at: LngLat, radius: number, metresPerPixel: number): number
   setPalette(palette: Palette): void
+  /** True: everybody but the selected one steps back. */
+  setQuiet(quiet: boolean): void
   /** True: positions step, nothing glides (reduced motion). */
   setStill(still: boolean): void
   /** Since the last call: frames drawn, milliseconds spent drawing on the CPU, uploads. For measuring. */
@@ -87,7 +89,7 @@ void main() {
 const FRAGMENT = `#version 300 es
 precision highp float;
 in vec2 v_p; in vec2 v_q; flat in int v_look; flat in float v_radius; out vec4 o;
-uniform vec3 u_colors[5]; uniform vec3 u_ring; uniform vec3 u_ink; uniform float u_dpr;
+uniform vec3 u_colors[5]; uniform vec3 u_ring; uniform vec3 u_ink; uniform float u_dpr; uniform float u_quiet;
 float box(vec2 p, float half_, float round_) { vec2 q = abs(p) - half_ + round_; return length(max(q, 0.)) + min(max(q.x, q.y), 0.) - round_; }
 float arrow(vec2 p) {
   p.x = abs(p.x);
@@ -101,7 +103,7 @@ void main() {
   int kind = v_look & 7;
   float r = v_radius, edge = 1.6 * u_dpr;
   vec3 colour = u_colors[kind];
-  float d = kind == 1 ? box(v_p, r * .88, r * .32) : kind == 4 ? box(mat2(.7071, -.7071, .7071, .7071) * v_p, r * .78, r * .16) : length(v_p) - r;
+  float d = kind == 1 ? box(v_p, r * .92, r * .36) : kind == 4 ? box(mat2(.7071, -.7071, .7071, .7071) * v_p, r * .78, r * .16) : length(v_p) - r;
   vec4 c = vec4(0.);
   if ((v_look & 8) != 0) c = over(ink(u_ink, cover(d - 4.2 * u_dpr)), c);
   if (kind == 2) { c = over(ink(u_ring, cover(d - 4. * u_dpr)), c); c = over(ink(colour, cover(d - 2.6 * u_dpr)), c); }
@@ -111,7 +113,7 @@ void main() {
   if (kind == 3) { c = over(ink(u_ring, cover(d + edge * 2.5)), c); c = over(ink(colour, cover(box(v_p * vec2(.55, 1.6), r * .24, r * .1))), c); }
   else if (kind == 1) c = over(ink(u_ring, cover(length(v_p) - r * .34)), c);
   else if (kind != 4) c = over(ink(u_ring, cover(arrow(v_q / r) * r)), c);
-  o = c * ((v_look & 16) != 0 ? .16 : 1.);
+  o = c * ((v_look & 16) != 0 ? .16 : (v_look & 8) != 0 ? 1. : u_quiet);
   if (o.a < .004) discard;
 }`
 
@@ -134,6 +136,7 @@ export function fleetLayer(options: FleetLayerOptions): FleetLayer {
   let epoch = options.now()
   let palette = options.palette
   let still = options.still
+  let quiet = false
   let dirty = true
   let movingUntil = 0
   let pending = false
@@ -213,6 +216,7 @@ export function fleetLayer(options: FleetLayerOptions): FleetLayer {
       gl.uniform1f(gpu.at['u_still']!, still ? 1 : 0)
       gl.uniform1f(gpu.at['u_bearing']!, map.bearing() * RAD)
       gl.uniform1f(gpu.at['u_dpr']!, dpr)
+      gl.uniform1f(gpu.at['u_quiet']!, quiet ? 0.42 : 1)
       gl.uniform3fv(
         gpu.at['u_colors']!,
         LOOKS.flatMap((look) => [...palette[look]]),
@@ -324,6 +328,10 @@ export function fleetLayer(options: FleetLayerOptions): FleetLayer {
       palette = next
       map?.repaint()
     },
+    setQuiet(next) {
+      quiet = next
+      map?.repaint()
+    },
     setStill(next) {
       still = next
       map?.repaint()
@@ -392,6 +400,7 @@ function program(gl: WebGL2RenderingContext): Gpu {
     'u_bearing',
     'u_pass',
     'u_dpr',
+    'u_quiet',
     'u_colors',
     'u_ring',
     'u_ink',

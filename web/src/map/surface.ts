@@ -95,7 +95,11 @@ export function surface(options: MapOptions): Surface {
       render: (gl: WebGL2RenderingContext, args: unknown) => layer.render(gl, on.matrix(args)),
       onRemove: (_map: unknown, gl: WebGL2RenderingContext) => layer.onRemove(gl),
     }
-    on.map.addLayer(wrapped, before && on.map.getLayer(before) ? before : undefined)
+    try {
+      on.map.addLayer(wrapped, before && on.map.getLayer(before) ? before : undefined)
+    } catch {
+      // Both engines throw while the style is still loading, and neither says so beforehand: `style.load` adds it then.
+    }
   }
 
   const compose = (base: Style, forTheme: Theme): Style => {

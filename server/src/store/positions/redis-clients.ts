@@ -9,7 +9,8 @@ export interface RedisLine {
   eval(script: { text: string; sha1: string }, key: string, args: readonly (string | Buffer)[]): Promise<unknown>
   /** Values of a hash. */
   hvals(key: string): Promise<Buffer[]>
-  exists(key: string): Promise<boolean>
+  /** Sets a key for `seconds`; answers whether it was there. */
+  mark(key: string, seconds: number): Promise<boolean>
   publish(channel: string, message: Buffer): Promise<unknown>
   subscribe(channel: string, listener: (message: Buffer) => void): Promise<void>
   /** Called whenever a line is ready again after it was lost. */
@@ -103,7 +104,7 @@ export async function redisLine(redisUrl: string): Promise<RedisLine> {
       }
     },
     hvals: async (key) => (await send(key, ['HVALS', key], BYTES)) as Buffer[],
-    exists: async (key) => (await send(key, ['EXISTS', key])) === 1,
+    mark: async (key, seconds) => (await send(key, ['SET', key, '1', 'EX', String(seconds), 'GET'])) !== null,
     publish: (channel, message) => send(channel, ['SPUBLISH', channel, message]),
     subscribe: (channel, listener) =>
       isCluster(client) ? client.sSubscribe(channel, listener, true) : client.sSubscribe(channel, listener, true),
@@ -125,6 +126,7 @@ export async function adapterClients(redisUrl: string): Promise<{
   close(): void
 }> {
   let dropped = 0
+  let closed = false
   const states = [{ started: false }, { started: false }]
   const [pub, sub] = states.map((state) => make(redisUrl, state)) as [Client | Cluster, Client | Cluster]
   for (const client of [pub, sub]) client.on('error', () => {})
@@ -137,11 +139,25 @@ export async function adapterClients(redisUrl: string): Promise<{
         return 0
       })
   }
-  // The adapter drops these promises too. A subscription asked for while the line is down is made when it is back.
+  // The adapter drops these promises too, and asks once: what was asked for while the line is down is asked again, in its order.
   const subscribing = sub as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
+  let pending: (() => Promise<unknown>)[] = []
+  let again: NodeJS.Timeout | undefined
+  const askAgain = async () => {
+    again = undefined
+    const asked = pending
+    pending = []
+    for (const ask of asked) await ask()
+  }
   for (const name of ['sSubscribe', 'sUnsubscribe']) {
     const plain = subscribing[name]!.bind(sub)
-    subscribing[name] = (...args) => plain(...args).catch(() => undefined)
+    const ask = (...args: unknown[]): Promise<unknown> =>
+      plain(...args).catch(() => {
+        if (closed) return
+        pending.push(() => ask(...args))
+        again ??= setTimeout(askAgain, RECONNECT_MOST_MS / 4).unref()
+      })
+    subscribing[name] = ask
   }
   try {
     await Promise.all([pub.connect(), sub.connect()])
@@ -155,6 +171,8 @@ export async function adapterClients(redisUrl: string): Promise<{
     sub,
     dropped: () => dropped,
     close() {
+      closed = true
+      clearTimeout(again)
       for (const client of [pub, sub]) quietly(() => client.destroy())
     },
   }

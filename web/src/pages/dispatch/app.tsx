@@ -241,7 +241,7 @@ function Dispatch({ api, desk, signOut }: { api: Api; desk: Desk; signOut: () =>
           />
           <span className="bell">
             <IconButton
-              icon="alert"
+              icon="bell"
               label={words.alerts.open(unread)}
               onClick={() => go(spot.kind === 'alerts' ? { kind: 'none' } : { kind: 'alerts' })}
             />
@@ -251,7 +251,7 @@ function Dispatch({ api, desk, signOut }: { api: Api; desk: Desk; signOut: () =>
               </span>
             )}
           </span>
-          <IconButton icon="user" label={words.signOut} onClick={signOut} />
+          <IconButton icon="leave" label={words.signOut} onClick={signOut} />
         </div>
         <DriverList
           rows={rows}
@@ -367,7 +367,7 @@ function Dispatch({ api, desk, signOut }: { api: Api; desk: Desk; signOut: () =>
           {words.tabs.map}
         </button>
         <button type="button" aria-current={tab === 'alerts' ? 'page' : undefined} onClick={() => go({ kind: 'alerts' })}>
-          <Icon name="alert" />
+          <Icon name="bell" />
           {words.tabs.alerts}
           {unread > 0 && <span className="tab-count">{unread > 99 ? '99+' : unread}</span>}
         </button>

@@ -13,14 +13,15 @@ import { Mark, markOf, Trouble } from './mark.tsx'
 
 const SHOWN = 6
 
-/** Drivers who can be heard, nearest to the door first; whoever is idle counts as if 1 km nearer, since a van that stands costs nobody time. */
+/** Drivers who can be heard, nearest to the door first. Idle counts as if 1 km nearer, for a van that stands keeps nobody waiting; late as if 3 km farther. */
 export function nearest(vehicles: Iterable<Vehicle>, door: LngLat, count: number): { v: Vehicle; metres: number }[] {
   const out: { v: Vehicle; metres: number }[] = []
   for (const v of vehicles) {
     const at = placeOf(v)
     if (at && (v.standing.signal === 'live' || v.standing.signal === 'delayed')) out.push({ v, metres: distance(at, door) })
   }
-  const cost = (c: { v: Vehicle; metres: number }) => c.metres - (c.v.row.run === null ? 1000 : 0)
+  const cost = (c: { v: Vehicle; metres: number }) =>
+    c.metres + (c.v.standing.work === 'idle' ? -1000 : c.v.standing.work === 'late' ? 3000 : 0)
   return out.sort((a, b) => cost(a) - cost(b)).slice(0, count)
 }
 

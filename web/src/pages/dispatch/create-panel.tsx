@@ -244,7 +244,7 @@ function Made(props: CreatePanelProps & { made: OrderCreated; onAnother: () => v
     <div ref={title} className="made">
       <PanelHead title={words.create.made(made.order.number)} sub={made.order.address.label} onClose={props.onClose} />
       <div className="panel-body">
-        <LinkField url={made.link.url} />
+        <LinkField url={made.link.url} hint={words.create.linkOnce} />
         <div className="actions">
           <Button
             size="small"

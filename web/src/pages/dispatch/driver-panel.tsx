@@ -106,6 +106,23 @@ function Run(props: Omit<DriverPanelProps, 'run'> & { run: RunView }) {
   const next = run.stops.findIndex((x) => x.status === 'pending' || x.status === 'arrived')
   const open = run.status === 'assigned' || run.status === 'started'
 
+  // What is over stands folded above what is ahead.
+  const finished = next === -1 ? 0 : next
+  const shownFrom = finished >= 2 ? finished : 0
+  const stopAt = (stop: RunView['stops'][number], i: number) => (
+    <Stop
+      key={stop.id}
+      stop={stop}
+      index={i}
+      next={i === next}
+      busy={busy}
+      open={run.status === 'started'}
+      onOrder={() => props.onOrder(stop.orderId)}
+      onArrived={() => act(api.stopArrived(run.id, stop.id), words.done.stopArrived)}
+      onDone={() => act(api.stopDone(run.id, stop.id, stop.orderVersion), words.done.stopDone)}
+      onFailed={(reason) => act(api.stopFailed(run.id, stop.id, reason, stop.orderVersion), words.done.stopFailed)}
+    />
+  )
   return (
     <>
       <div className="run-head">
@@ -159,23 +176,17 @@ function Run(props: Omit<DriverPanelProps, 'run'> & { run: RunView }) {
           onInsert={(orderId, index) => act(api.insert(run.id, orderId, index), words.done.inserted).then(() => setAdding(false))}
         />
       )}
-      <ol className="stops" aria-label={words.driver.stops}>
-        {run.stops.map((stop, i) => (
-          <Stop
-            key={stop.id}
-            stop={stop}
-            index={i}
-            next={i === next}
-            busy={busy}
-            open={run.status === 'started'}
-            now={props.desk.now()}
-            onOrder={() => props.onOrder(stop.orderId)}
-            onArrived={() => act(api.stopArrived(run.id, stop.id), words.done.stopArrived)}
-            onDone={() => act(api.stopDone(run.id, stop.id, stop.orderVersion), words.done.stopDone)}
-            onFailed={(reason) => act(api.stopFailed(run.id, stop.id, reason, stop.orderVersion), words.done.stopFailed)}
-          />
-        ))}
-      </ol>
+      <div className="stops">
+        {finished >= 2 && (
+          <details className="stops-done">
+            <summary>{words.driver.finished(finished)}</summary>
+            <ol>{run.stops.slice(0, finished).map(stopAt)}</ol>
+          </details>
+        )}
+        <ol aria-label={words.driver.stops} start={shownFrom + 1}>
+          {run.stops.slice(shownFrom).map((stop, i) => stopAt(stop, shownFrom + i))}
+        </ol>
+      </div>
     </>
   )
 }
@@ -187,7 +198,6 @@ interface StopProps {
   busy: boolean
   /** The run is under way: stops can be closed. */
   open: boolean
-  now: number
   onOrder: () => void
   onArrived: () => void
   onDone: () => void

@@ -124,7 +124,7 @@ export function FleetMap(props: FleetMapProps) {
       {!failed && (
         <div className="map-tools">
           <IconButton
-            icon="follow"
+            icon="fit"
             label={words.map.fit}
             look="plain"
             float
@@ -212,6 +212,7 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
     for (const slot of desk.fleet.takeRemoved()) layer.remove(slot)
   }
   const remark = (): void => {
+    layer.setQuiet(props.current.selected !== null)
     for (const v of desk.fleet.vehicles.values()) markOne(v)
     layer.commit()
     crowd()
@@ -223,7 +224,9 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
   let clusterZoom = -1
   const crowd = (): void => {
     const counts = desk.fleet.counts
-    const crowded = counts !== null || (port.zoom() < CLUSTER_ZOOM && desk.fleet.tally.all > CROWD)
+    // Whose run is open stays in sight, among the others.
+    const crowded =
+      counts !== null || (props.current.selected === null && port.zoom() < CLUSTER_ZOOM && desk.fleet.tally.all > CROWD)
     if (crowded !== clustered) {
       clustered = crowded
       port.setLayerVisible('fleet', !crowded)
@@ -246,6 +249,7 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
       if (!circle) {
         const element = document.createElement('div')
         element.setAttribute('aria-hidden', 'true')
+        element.append(document.createElement('span'), document.createElement('b'))
         circle = { element, overlay: port.overlay(element, at), cluster }
         circles.set(cluster.key, circle)
       }
@@ -347,34 +351,35 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
   })
   const stopMoved = desk.onMoved(moved)
   const stopStood = desk.onStanding(stood)
+  layer.setQuiet(props.current.selected !== null)
   moved([...desk.fleet.vehicles.values()].map((v) => v.slot))
   draw(props.current.run, props.current.trail)
   pin(props.current.pins)
   desk.view(port.bounds(), port.zoom())
   crowd()
 
-  /** What a sheet over the map covers on a phone is not the place to show things. */
-  const padding = () => ({
-    top: 70,
-    left: 60,
-    right: 60,
-    bottom: matchMedia('(max-width: 60rem)').matches ? Math.round(container.clientHeight * 0.55) : 60,
-  })
+  /** How much of the map the open detail covers, as the style sheet has it: a column at the left, or a sheet at the bottom. */
+  const covered = () => {
+    const style = getComputedStyle(container)
+    return { left: Number.parseFloat(style.scrollPaddingLeft) || 0, bottom: Number.parseFloat(style.scrollPaddingBottom) || 0 }
+  }
+  const fit = (a: LngLat, b: LngLat, maxZoom: number): void => {
+    const { left, bottom } = covered()
+    port.fit([a, b], { padding: { top: 60, right: 60, left: left + 60, bottom: bottom + 50 }, maxZoom })
+  }
   return {
     handle: {
-      middle: () => port.unproject(container.clientWidth / 2, container.clientHeight / 2),
-      show: (at) => port.ease(at, { zoom: Math.max(14.5, port.zoom()) }),
+      middle() {
+        const { left, bottom } = covered()
+        return port.unproject((container.clientWidth + left) / 2, (container.clientHeight - bottom) / 2)
+      },
+      // A box of one point: `ease` with padding would leave the padding behind for whatever comes next.
+      show: (at) => fit(at, at, Math.max(14.5, port.zoom())),
       fit(places) {
         if (places.length === 0) return
         const lngs = places.map((p) => p[0])
         const lats = places.map((p) => p[1])
-        port.fit(
-          [
-            [Math.min(...lngs), Math.min(...lats)],
-            [Math.max(...lngs), Math.max(...lats)],
-          ],
-          { padding: props.current.selected ? padding() : 60, maxZoom: 15.5 },
-        )
+        fit([Math.min(...lngs), Math.min(...lats)], [Math.max(...lngs), Math.max(...lats)], 15.5)
       },
     },
     theme(next) {
@@ -400,6 +405,8 @@ function dressCircle(element: HTMLElement, c: Cluster): void {
   const size = Math.round(30 + Math.min(34, Math.sqrt(c.count) * 1.9))
   element.style.setProperty('--size', `${size}px`)
   element.style.setProperty('--late', `${((c.late / c.count) * 100).toFixed(1)}%`)
-  const text = words.map.cluster(c.count, c.late)
-  if (element.textContent !== text) element.textContent = text
+  const [count, late] = [element.firstElementChild as HTMLElement, element.lastElementChild as HTMLElement]
+  count.textContent = c.count.toLocaleString('en')
+  late.textContent = c.late > 0 ? String(c.late) : ''
+  late.hidden = c.late === 0
 }

@@ -24,7 +24,7 @@ export function listOf(vehicles: Iterable<Vehicle>, query: Query): Vehicle[] {
 
 /** Smaller is more urgent. Ranks change by the minute at most, so that rows don't dance. */
 function rankIn(group: number, v: Vehicle): number {
-  if (group === 0) return -Math.floor(v.row.late / 60)
+  if (group === 0) return -Math.round(v.row.late / 60)
   if (group === 1) return v.at
   if (group === 4) return 0
   return v.row.window?.from ?? Number.MAX_SAFE_INTEGER

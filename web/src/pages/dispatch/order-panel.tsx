@@ -182,14 +182,14 @@ export async function copied(text: string): Promise<boolean> {
   }
 }
 
-export function LinkField({ url }: { url: string }) {
+export function LinkField({ url, hint = words.order.linkOnce }: { url: string; hint?: string }) {
   const field = useRef<HTMLInputElement>(null)
   useEffect(() => field.current?.select(), [])
   return (
     <label className="field">
       <span>{words.order.linkIs}</span>
       <input ref={field} readOnly value={url} onFocus={(event) => event.target.select()} />
-      <span className="small hush">{words.order.linkOnce}</span>
+      <span className="small hush">{hint}</span>
     </label>
   )
 }

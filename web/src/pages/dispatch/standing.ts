@@ -23,8 +23,16 @@ const LATE_FROM: Seconds = 60
 export function standing(row: DriverRow, fixAt: Millis, now: Millis): Standing {
   const age = fixAt > 0 ? Math.max(0, now - fixAt) : null
   const signal: Signal = age === null ? 'none' : freshness(age, row.interval)
-  const work: Work = row.run === null ? 'idle' : row.late >= LATE_FROM ? 'late' : row.phase === 'arrived' ? 'at_stop' : 'enroute'
+  const work = workOf(row)
   return { work, signal, age }
+}
+
+/** A run that is not started leaves its driver idle, unless its first promise is already being missed. */
+function workOf(row: DriverRow): Work {
+  if (row.run === null) return 'idle'
+  if (row.late >= LATE_FROM) return 'late'
+  if (row.phase === 'idle') return 'idle'
+  return row.phase === 'arrived' ? 'at_stop' : 'enroute'
 }
 
 /** Out on a run and not heard from for a minute or more: a person should ask why. */
