@@ -34,12 +34,29 @@ const precompressed: Plugin = {
   },
 }
 
+const WEBSOCKET_ONLY: Record<string, string> = {
+  'transports/index.js': "import { WS } from './websocket.js'; export const transports = { websocket: WS }",
+  'transports/polling-xhr.js': 'export const XHR = undefined',
+  'transports/polling-xhr.node.js': 'export const XHR = undefined',
+  'transports/polling-fetch.js': 'export const Fetch = undefined',
+  'transports/webtransport.js': 'export const WT = undefined',
+}
+/** Our pages speak WebSocket alone, so the client's other transports stay at home (2 KB). Where its files move, only bytes are lost. */
+const websocketOnly: Plugin = {
+  name: 'doorstep:websocket-only',
+  apply: 'build',
+  load(id) {
+    const file = /engine\.io-client\/build\/esm\/(.+)$/.exec(id)?.[1]
+    return (file && WEBSOCKET_ONLY[file]) || null
+  },
+}
+
 // The server that `vite dev` asks for tiles, the API and sockets.
 const server = process.env.DOORSTEP ?? 'http://127.0.0.1:8080'
 
 export default defineConfig(({ mode }) => ({
   root,
-  plugins: [react(), addresses, ...(mode === 'gallery' ? [] : [precompressed])],
+  plugins: [react(), addresses, websocketOnly, ...(mode === 'gallery' ? [] : [precompressed])],
   worker: { format: 'es' },
   server: {
     host: '127.0.0.1',
@@ -55,6 +72,8 @@ export default defineConfig(({ mode }) => ({
     target: 'es2022',
     outDir: 'dist',
     manifest: 'manifest.json',
+    // Every browser that can draw the map knows modulepreload; the others only load a little later.
+    modulePreload: { polyfill: false },
     // A data: URL for a font or an icon would need `data:` in font-src; files are cached better.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1_600,

@@ -68,14 +68,17 @@ export async function demo(
 /** Which links are in which phase now, by what the vans have yet to do. */
 export function phases(vans: readonly Pick<Van, 'load' | 'next' | 'driver'>[]): Record<Phase, string[]> {
   const out: Record<Phase, string[]> = { far: [], near: [], arriving: [], delivered: [], failed: [], waiting: [] }
-  for (const { load, next, driver } of vans) {
+  // The one nearest to a minute and a half first: a page that is opened now still sees it come.
+  const soon = (van: Pick<Van, 'driver'>): number => Math.abs((van.driver.toNext ?? 1e9) - 90)
+  for (const { load, next, driver } of [...vans].sort((a, b) => soon(a) - soon(b))) {
     if (next) out.waiting.push(...next.parcels.map((p) => p.url))
     if (!load) continue
     const url = new Map(load.parcels.map((p) => [p.stopId, p.url]))
     const ahead = driver.ahead.map((d) => url.get(d.stopId) ?? '')
     const { toNext } = driver
     if (ahead[0] && toNext !== null && toNext > 10 && toNext < 150) out.arriving.push(ahead[0])
-    if (ahead[1]) out.near.push(ahead[1])
+    // The van that is about to ring is shown to one customer; another van is shown to the one who waits behind the next door.
+    if (ahead[1]) out.near.unshift(ahead[1])
     out.far.push(...ahead.slice(5).reverse())
     for (const stop of load.run.stops) {
       if (stop.status === 'done') out.delivered.push(url.get(stop.id) ?? '')

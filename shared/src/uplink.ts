@@ -44,6 +44,8 @@ export interface UplinkOptions {
   readonly socket: UplinkSocket
   readonly outbox: Outbox
   readonly acts: Acts
+  /** The run as it was last known, shown until the server tells. */
+  readonly run?: RunView | null
   readonly clock: Clock
   /** Uniform in 0 ≤ x < 1, for jitter. */
   readonly random: () => number
@@ -80,7 +82,7 @@ export function openUplink(options: UplinkOptions): Uplink {
     why: null,
     retryAt: null,
     unsaved: false,
-    run: null,
+    run: options.run ?? null,
     policy: { interval: 1 },
     clockAhead: null,
     reconnects: 0,

@@ -125,6 +125,11 @@ test('[V3] the path is dropped when none may be seen, asked for when another one
   expect(late).toMatchObject({ track: { t: 3_000 }, path: { v: 2 } })
 })
 
+test('[V3] an empty path is a path of its version: it is not asked for again', () => {
+  const end = run([snapshot(3, { track: track(1_000, { pathV: 1, path: [] }) }), moved(2_000, { pathV: 1 })])
+  expect(end).toMatchObject({ ask: null, path: { v: 1, line: [] } })
+})
+
 test('[V5] with a new driver the view decides, though his newest fix is older', () => {
   const end = run([snapshot(3), moved(50_000), order(4, { track: track(20_000, { now: 60_000 }) }), moved(21_000)])
   expect(end.track?.t).toBe(21_000)

@@ -5,7 +5,7 @@ import type { LngLat, Millis } from '@doorstep/shared/units'
 export interface Watch {
   readonly view: OrderView | null
   readonly track: TrackView | null
-  /** The last leg ahead as last told, with its version; null when none may be seen. */
+  /** The last leg ahead as last told, with its version, perhaps empty; null when none may be seen. */
   readonly path: { readonly v: number; readonly line: readonly LngLat[] } | null
   /** What must be asked of the server: the whole subscription anew, or what is missing. Cleared by `asked`. */
   readonly ask: 'watch' | 'sync' | null
@@ -102,7 +102,7 @@ function tracked(state: Watch, track: TrackView): Watch {
 
 function withPath(state: Watch, track: TrackView): Watch {
   if (track.pathV === 0) return state.path ? { ...state, path: null } : state
-  if (track.path) return { ...state, path: track.path.length >= 2 ? { v: track.pathV, line: track.path } : null }
+  if (track.path) return { ...state, path: { v: track.pathV, line: track.path } }
   if (state.path?.v === track.pathV) return state
   return asking({ ...state, path: null }, 'sync')
 }

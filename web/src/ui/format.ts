@@ -2,7 +2,7 @@
 
 const locale = typeof navigator === 'undefined' ? undefined : [...navigator.languages]
 
-const clock = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' })
+const clock = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' })
 const day = new Intl.DateTimeFormat(locale, { weekday: 'long', day: 'numeric', month: 'long' })
 const unit = (name: string, display: 'long' | 'short', digits = 0) =>
   new Intl.NumberFormat('en', { style: 'unit', unit: name, unitDisplay: display, maximumFractionDigits: digits })
@@ -16,6 +16,9 @@ const kilometreFar = unit('kilometer', 'short')
 
 /** The reader's clock time, such as 14:05. `ms` since the epoch. */
 export const clockTime = (ms: number): string => clock.format(ms)
+
+/** Two clock times as this reader writes a span: 14:05 – 14:12, or 2:05 – 2:12 PM. */
+export const clockSpan = (from: number, to: number): string => clock.formatRange(from, to)
 
 /** Weekday, day and month. */
 export const calendarDay = (ms: number): string => day.format(ms)

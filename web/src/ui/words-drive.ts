@@ -124,7 +124,7 @@ export const words = {
 
   arrived: 'I’m at the door',
   delivered: 'Delivered',
-  failed: 'Couldn’t deliver',
+  failed: 'Can’t deliver',
   sheet: {
     title: (label: string): string => `Why not, at ${label}?`,
     note: 'Add a note (optional)',

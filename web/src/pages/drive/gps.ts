@@ -33,6 +33,7 @@ export function openGps(options: {
   let watch: number | null = null
   let timer: ReturnType<typeof setInterval> | undefined
   let last: Fix | null = null
+  let early: ReturnType<typeof setTimeout> | undefined
   const settings: PositionOptions = { enableHighAccuracy: true, maximumAge: 0, timeout: 30_000 }
 
   const seen = (position: GeolocationPosition): void => {
@@ -40,7 +41,15 @@ export function openGps(options: {
     const fix = toFix(position)
     options.onState({ kind: 'fixed', at: Date.now(), accuracy: fix.acc ?? null })
     // The first report after a start is often an old one told again.
-    if (last && (fix.t <= last.t || fix.t - last.t < 800 * options.interval())) return
+    if (last && fix.t <= last.t) return
+    // One that comes too early waits its turn: it may be the last for a while.
+    clearTimeout(early)
+    const wait = last ? last.t + 1000 * options.interval() - fix.t : 0
+    if (wait > 200) early = setTimeout(take, wait, fix)
+    else take(fix)
+  }
+  const take = (fix: Fix): void => {
+    if (watch === null) return
     last = fix
     options.onFix(fix)
   }
@@ -55,6 +64,7 @@ export function openGps(options: {
   const stop = (): void => {
     if (watch !== null) navigator.geolocation.clearWatch(watch)
     clearInterval(timer)
+    clearTimeout(early)
     watch = null
     last = null
     options.onState({ kind: 'off' })

@@ -1,5 +1,6 @@
 // The driver's page starts here: the address carries the device token.
 import '../../ui/base.css'
+import '../../ui/more-icons.ts'
 import './drive.css'
 import { createRoot } from 'react-dom/client'
 import { words } from '../../ui/words-drive.ts'

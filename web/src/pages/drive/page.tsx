@@ -53,8 +53,8 @@ function Day({ view, session }: { view: DriveView; session: DriveSession }) {
         {day.next && (
           <Next key={day.next.stop.id} next={day.next} of={day.stops.length} may={day.kind === 'under_way'} act={session.act} />
         )}
-        {day.stops.length > 0 && <Stops day={day} />}
         <Signal view={view} />
+        {day.stops.length > 0 && <Stops day={day} />}
       </main>
       <Spoken view={view} />
     </div>

@@ -73,12 +73,17 @@ export function openSession(token: string): DriveSession {
     const storage = await openStorage(name)
     const outbox = await openOutbox(storage.fixes, { newQid: () => randomHex(8) })
     const acts = await openActs(storage.acts)
+    let known = await storage.loadRun()
     /** All that was done here and not refused; what the server knows is no longer looked at. */
     let done: readonly DriverAct[] = acts.open
     let unsafe = !storage.durable
 
     const draw = (): void => {
       const { link, why, retryAt, unsaved, clockAhead, run } = uplink.state
+      if (run !== known) {
+        known = run
+        storage.saveRun(run)
+      }
       set({
         stage: 'ready',
         day: day(run, done, new Set(acts.open.map((a) => a.idemKey))),
@@ -95,6 +100,7 @@ export function openSession(token: string): DriveSession {
       socket,
       outbox,
       acts,
+      run: known,
       clock,
       random: Math.random,
       onChange: draw,

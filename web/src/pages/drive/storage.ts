@@ -1,5 +1,6 @@
 // A device token in; the queue of fixes and the list of acts, kept in this browser, out.
 import { type ActStorage, memoryActs } from '@doorstep/shared/acts'
+import type { RunView } from '@doorstep/shared/api'
 import { memoryStorage, type OutboxHead, type OutboxStorage, type Skip } from '@doorstep/shared/outbox'
 import type { WireFix } from '@doorstep/shared/ping'
 import type { DriverAct } from '@doorstep/shared/protocol'
@@ -8,12 +9,15 @@ import { type DBSchema, openDB } from 'idb'
 export interface DriveStorage {
   readonly fixes: OutboxStorage
   readonly acts: ActStorage
+  /** The run as last heard, so that a reload without a line still shows the day. */
+  loadRun(): Promise<RunView | null>
+  saveRun(run: RunView | null): void
   /** False when this browser keeps nothing: what waits is gone with the page. */
   readonly durable: boolean
 }
 interface Schema extends DBSchema {
   fixes: { key: number; value: WireFix }
-  facts: { key: string; value: OutboxHead | readonly Skip[] | readonly DriverAct[] }
+  facts: { key: string; value: OutboxHead | readonly Skip[] | readonly DriverAct[] | RunView | null }
 }
 
 /** Named by a hash, since whoever reads a list of databases must not read the token. */
@@ -57,12 +61,14 @@ export async function openStorage(name: string): Promise<DriveStorage> {
           await Promise.all([...writes, tx.done])
         },
       },
+      loadRun: async () => ((await db.get('facts', 'run')) ?? null) as RunView | null,
+      saveRun: (run) => void db.put('facts', run, 'run').catch(() => {}),
       acts: {
         load: async () => ((await db.get('facts', 'acts')) ?? []) as readonly DriverAct[],
         save: async (acts) => void (await db.put('facts', acts, 'acts')),
       },
     }
   } catch {
-    return { durable: false, fixes: memoryStorage(), acts: memoryActs() }
+    return { durable: false, fixes: memoryStorage(), acts: memoryActs(), loadRun: async () => null, saveRun: () => {} }
   }
 }

@@ -1,0 +1,2 @@
+export const BUDGET: number
+export function scriptBytes(dist: string, page: 'customer' | 'dispatch' | 'drive'): Promise<number>
