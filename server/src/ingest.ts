@@ -65,6 +65,7 @@ const REROUTE_MS = 20_000
 const FORGET_MS = 3_600_000
 /** After a start, the fixes of so long are folded again, so that the place along the route is exact, ms. */
 const REFOLD_MS = 1_200_000
+const ASKING = 3
 /** A promise missed by more than this is an alert, ms. */
 const LATE_MS = 300_000
 
@@ -211,7 +212,7 @@ export function openIngest(parts: IngestParts): Ingest {
     const plan = activePlan(van)
     let trip = begin(plan)
     if (plan === null) return trip
-    const crumbs = await journal.trail(van.no, now() - REFOLD_MS, now(), 1_200).catch((error) => {
+    const crumbs = await inTurn(() => journal.trail(van.no, now() - REFOLD_MS, now(), 1_200)).catch((error) => {
       parts.onError(error, 'trail')
       return []
     })
@@ -230,6 +231,20 @@ export function openIngest(parts: IngestParts): Ingest {
       trip = advance(trip, fix, now(), plan).state
     }
     return trip
+  }
+
+  /** After a start all devices come at once: so few of them ask the store at a time that the others' questions still get through. */
+  let asking = 0
+  const askers: (() => void)[] = []
+  async function inTurn<T>(ask: () => Promise<T>): Promise<T> {
+    if (asking >= ASKING) await new Promise<void>((resolve) => askers.push(resolve))
+    asking++
+    try {
+      return await ask()
+    } finally {
+      asking--
+      askers.shift()?.()
+    }
   }
 
   function vanOf(device: Device): Van {

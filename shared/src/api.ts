@@ -81,7 +81,6 @@ export interface NewRun {
   start: LngLat
   /** In driving order. */
   orders: string[]
-  /** Metres along the route already driven, for simulations; 0 by default. */
 }
 /** GET /v1/runs/:id, and `run` to the driver. */
 export interface RunView {

@@ -23,7 +23,12 @@ export async function built(): Promise<string> {
     try {
       if (!stale()) break
       const vite = join(dirname(createRequire(join(web, 'package.json')).resolve('vite/package.json')), 'bin/vite.js')
-      const run = spawnSync(process.execPath, [vite, 'build', '--logLevel', 'warn'], { cwd: web, encoding: 'utf8' })
+      const run = spawnSync(process.execPath, [vite, 'build', '--logLevel', 'warn'], {
+        cwd: web,
+        encoding: 'utf8',
+        // The test runner's own would build React for development.
+        env: { ...process.env, NODE_ENV: 'production' },
+      })
       if (run.status !== 0) throw new Error(`the pages do not build:\n${run.stdout}${run.stderr}`)
     } finally {
       rmSync(lock, { recursive: true, force: true })

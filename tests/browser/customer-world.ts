@@ -18,9 +18,13 @@ export interface CustomerWorld {
   readonly url: string
   /** A link that shows this view from now on, without a feed when `mute`. */
   link(view: OrderView | StateName, options?: { mute?: boolean }): string
+  /** What a link shows from now on to who asks. */
+  show(link: string, view: OrderView | StateName): void
   states(): Record<StateName, OrderView>
   /** Sends to everybody who watches; `hears` of a link that ended is `gone`. */
   tell<E extends keyof WatchHears>(event: E, ...args: Parameters<WatchHears[E]>): void
+  /** Cuts every connection, as a server that restarts does. */
+  drop(): void
   /** Resolves when somebody watches. */
   watched(): Promise<void>
   close(): Promise<void>
@@ -90,7 +94,12 @@ export async function customerWorld(options: { mapboxToken?: string; port?: numb
       links.set(token, { view, mute: how.mute ?? false })
       return `${url}/t/${token}`
     },
+    show(link, view) {
+      const token = link.slice(link.lastIndexOf('/') + 1)
+      links.set(token, { view, mute: links.get(token)?.mute ?? false })
+    },
     tell: (event, ...args) => void nsp.emit(event, ...(args as never)),
+    drop: () => io.disconnectSockets(true),
     watched: () => new Promise((done) => seen.push(done)),
     async close() {
       await io.close()

@@ -224,6 +224,8 @@ test('who guesses links or keys waits after ten or twenty wrong ones a minute; w
   const guess = async () => (await http.ask('GET', `/t/${'B'.repeat(22)}/state`, { key: null })).status
   for (let i = 0; i < 10; i++) expect(await guess()).toBe(404)
   expect(await guess()).toBe(429)
+  const page = await http.ask('GET', `/t/${'B'.repeat(22)}`, { key: null })
+  expect([page.status, page.text.includes('{"gone":true}')]).toEqual([429, true])
   expect((await http.ask('GET', `/t/${w.link.token}`, { key: null })).status).toBe(200)
   for (let i = 0; i < 20; i++) expect((await http.ask('GET', '/v1/runs', { key: 'wrong' })).status).toBe(401)
   const late = await http.ask('GET', '/v1/runs', { key: 'wrong' })

@@ -1,7 +1,7 @@
 // A desk in, its HTTP edge on a free port of loopback out, with one principal of each kind.
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync } from 'node:zlib'
@@ -30,6 +30,10 @@ export interface HttpDesk {
     path: string,
     options?: { key?: string | null; body?: unknown; headers?: Record<string, string> },
   ): Promise<Told>
+  /** The first line logged from now on that fits. */
+  logged(pattern: RegExp): Promise<string>
+  /** A connection of one's own, with this said on it. */
+  say(text: string): Promise<Socket>
   /** Bytes as they are, on a socket of their own; what came back before it closed. */
   raw(text: string | Uint8Array): Promise<string>
   close(): Promise<void>
@@ -60,6 +64,7 @@ export async function openHttp(desk: TestDesk, dir: string, over: Partial<HttpPa
   await writeFile(join(webDist, 'assets/main-1a2b.js'), 'export {}\n')
   await writeFile(join(webDist, 'assets/main-1a2b.js.br'), brotliCompressSync('export {}\n'))
   const log: string[] = []
+  const waiting = new Set<(line: string) => void>()
   const { orders, auth, router, now } = desk
   const server: Server = createServer()
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
@@ -82,7 +87,15 @@ export async function openHttp(desk: TestDesk, dir: string, over: Partial<HttpPa
         (d): DriverRow => ({ ...d, v: 1, last: null, interval: 5, phase: 'idle', offRoute: false, late: 0, kept: true }),
       ),
     ready: async () => ({ ready: true, database: true, positions: true, router: true, degraded: [] }),
-    log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),
+    log: pino(
+      { level: 'debug' },
+      {
+        write(line: string) {
+          log.push(line)
+          for (const hear of waiting) hear(line)
+        },
+      },
+    ),
     metrics: new Registry(),
     webDist,
     now,
@@ -111,6 +124,22 @@ export async function openHttp(desk: TestDesk, dir: string, over: Partial<HttpPa
       if (/json/.test(response.headers.get('content-type') ?? '')) json = JSON.parse(text)
       return { status: response.status, headers: response.headers, text, json }
     },
+    logged: (pattern) =>
+      new Promise((resolve) => {
+        const hear = (line: string): void => {
+          if (!pattern.test(line)) return
+          waiting.delete(hear)
+          resolve(line)
+        }
+        waiting.add(hear)
+      }),
+    say: (text) =>
+      new Promise((resolve, reject) => {
+        const socket: Socket = connect((server.address() as AddressInfo).port, '127.0.0.1', () =>
+          socket.write(text, () => resolve(socket)),
+        )
+        socket.once('error', reject)
+      }),
     raw: (text) =>
       new Promise((resolve, reject) => {
         let heard = ''

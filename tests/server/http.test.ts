@@ -2,10 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { SqlError } from '@doorstep/server/store/sql/port'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDatabase } from '../services/database.ts'
 import { type HttpDesk, openHttp } from './http-desk.ts'
-import { openDesk, START, type TestDesk } from './orders-desk.ts'
+import { ADMIN_KEY, openDesk, START, type TestDesk } from './orders-desk.ts'
 
 let desk: TestDesk
 let http: HttpDesk
@@ -135,4 +136,47 @@ test('tiles are sent as they are, and where there is nothing the map is told so'
 test('a node says that it lives, and whether it is ready', async () => {
   expect((await http.ask('GET', '/healthz', { key: null })).json).toEqual({ ok: true })
   expect(await http.ask('GET', '/readyz', { key: null })).toMatchObject({ status: 200, json: { ready: true, degraded: [] } })
+})
+
+test('[F] while the database is away the API says try again, and the page comes up and asks by itself', async () => {
+  const away = () => Promise.reject(new SqlError('connection refused', '08006', true))
+  const down = await openHttp(desk, dir, { auth: { ...desk.auth, link: away, session: away } })
+  try {
+    const told = await down.ask('GET', '/v1/runs')
+    expect([told.status, told.json.code, told.headers.get('retry-after')]).toEqual([503, 'RETRY', '2'])
+    const page = await down.ask('GET', `/t/${'A'.repeat(22)}`, { key: null })
+    expect([page.status, page.headers.get('retry-after')]).toEqual([503, '2'])
+    expect(page.text).toContain('<script type="application/json" id="state">null</script>')
+    expect((await down.ask('GET', `/t/${'A'.repeat(22)}/state`, { key: null })).json.code).toBe('RETRY')
+    expect((await down.ask('GET', '/v1/city', { key: null })).status).toBe(200)
+    expect(down.log.filter((line) => /"level":50/.test(line))).toEqual([])
+  } finally {
+    await down.close()
+  }
+})
+
+test('a bug in a handler is logged with the number that the answer carries, and tells nothing else', async () => {
+  const broken = await openHttp(desk, dir, { roster: () => Promise.reject(new Error('a secret of the inside')) })
+  try {
+    const told = await broken.ask('GET', '/v1/drivers')
+    expect([told.status, told.json.code]).toEqual([500, 'INTERNAL'])
+    expect(told.text).not.toContain('secret')
+    const line = broken.log.find((l) => /"level":50/.test(l))!
+    expect(line).toContain(told.json.requestId)
+    expect(line).toContain('a secret of the inside')
+  } finally {
+    await broken.close()
+  }
+})
+
+test('a sender who goes away in the middle of a body is no error of ours', async () => {
+  const before = http.log.length
+  const ended = http.logged(/"route":"\/v1\/orders"/)
+  const begun = 'Content-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n{"a":'
+  const sender = await http.say(`POST /v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ADMIN_KEY}\r\n${begun}`)
+  // the server has asked for the body: it is reading now
+  await new Promise((reading) => sender.once('data', reading))
+  sender.destroy()
+  await ended
+  expect(http.log.slice(before).filter((line) => /"level":50/.test(line))).toEqual([])
 })

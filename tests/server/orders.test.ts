@@ -347,6 +347,19 @@ describe.each(['postgres', 'pglite'] as const)('over %s', (kind) => {
     expect((await t.orders.runOf(driver.id))?.id).toBe(second.ok && second.value.id)
   })
 
+  test('[O2] two runs of one driver are started at the same moment: one drives, the other is a conflict', async () => {
+    const driver = await t.aDriver()
+    const there = t.node()
+    const runs = []
+    for (let i = 0; i < 2; i++) {
+      const order = await t.anOrder()
+      const run = await t.orders.newRun({ start: [11.9668, 57.7072], orders: [order.id], driverId: driver.id }, t.by())
+      if (run.ok) runs.push(run.value.id as RunId)
+    }
+    const both = await Promise.all([t.orders.start(runs[0]!, t.by()), there.orders.start(runs[1]!, t.by())])
+    expect(both.map((r) => (r.ok ? 'ok' : r.fault.code)).toSorted()).toEqual(['CONFLICT', 'ok'])
+  })
+
   test('[V5] two orders of one driver share no identifier, and no view tells his family name', async () => {
     const { orders, driver } = await t.aStartedRun(2)
     const views = await Promise.all(orders.map(async (o) => (await t.orders.order(o.id as OrderId))!.view))

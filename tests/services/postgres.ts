@@ -1,10 +1,10 @@
 // Nothing in, a real PostgreSQL out: the one that npm brings for this platform, or one that the system has.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, chownSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { type Launched, launch, onFreePort, run, which } from './processes.ts'
+import { type Launched, launch, newFolder, onFreePort, run, which } from './processes.ts'
 
 /** `nobody`: the server refuses to run as root. */
 const NOBODY = 65_534
@@ -24,7 +24,7 @@ export interface PostgresServer extends Launched {
 export async function startPostgres(settings: Record<string, string> = {}): Promise<PostgresServer> {
   const bin = await findPostgres()
   const uid = process.getuid?.() === 0 ? NOBODY : undefined
-  const folder = mkdtempSync(join(tmpdir(), 'doorstep-postgres-'))
+  const folder = newFolder('postgres')
   if (uid !== undefined) chownSync(folder, uid, uid)
   const as = { cwd: tmpdir(), ...(uid === undefined ? {} : { uid }) }
   const data = join(folder, 'data')
@@ -145,8 +145,7 @@ function readable(bin: string): string | null {
   link(native)
   if (runs(bin)) return bin
   if (basename(native) !== 'native') return null
-  const copy = join(tmpdir(), `doorstep-postgres-${basename(dirname(native))}-${process.pid}`)
-  process.on('exit', () => rmSync(copy, { recursive: true, force: true }))
+  const copy = newFolder('postgres-programs')
   cpSync(native, copy, { recursive: true, verbatimSymlinks: true })
   const open = (path: string) => {
     for (const entry of readdirSync(path, { withFileTypes: true })) {

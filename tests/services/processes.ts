@@ -1,7 +1,8 @@
 // A command in, a running process of ours out that can be stopped, killed, frozen, and that never outlives us.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
 export interface Launched {
@@ -14,6 +15,7 @@ export interface Launched {
 }
 
 const running = new Set<ChildProcess>()
+const folders = new Set<string>()
 let guarded = false
 
 /** However this process ends, its children end with it: by their own ids, none other. */
@@ -22,6 +24,7 @@ function guard(): void {
   guarded = true
   const end = () => {
     for (const child of running) child.kill('SIGKILL')
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
   process.on('exit', end)
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -31,6 +34,14 @@ function guard(): void {
       if (process.listenerCount(name) === 1) process.exit(1)
     })
   }
+}
+
+/** A folder below the system's own for such; gone when we are. */
+export function newFolder(name: string): string {
+  guard()
+  const folder = mkdtempSync(join(tmpdir(), `doorstep-${name}-`))
+  folders.add(folder)
+  return folder
 }
 
 /** Where a program stands on PATH, or null. */

@@ -1,10 +1,9 @@
 // Nothing in, a real Redis 7 (or Valkey) out: the one on PATH, one fetched before, or Debian's own package, unpacked and never installed.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Launched, launch, onFreePort, run, which } from './processes.ts'
+import { type Launched, launch, newFolder, onFreePort, run, which } from './processes.ts'
 
 const cache = fileURLToPath(new URL('../../.cache/redis/', import.meta.url))
 
@@ -28,7 +27,7 @@ export interface RedisServer extends Launched {
 export async function startRedis(options: { port?: number; args?: readonly string[] } = {}): Promise<RedisServer> {
   const program = await findRedis()
   const args = options.args ?? []
-  const folder = mkdtempSync(join(tmpdir(), 'doorstep-redis-'))
+  const folder = newFolder('redis')
   const on = async (port: number): Promise<RedisServer> => {
     const redis = await launch(
       program.path,

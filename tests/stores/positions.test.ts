@@ -1,5 +1,6 @@
 // One contract, three stores: in process, one Redis, a cluster of three masters. And what must hold when Redis does not.
 
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { openPositions } from '@doorstep/server/store/positions/open'
 import { packMessage, unpackMessage } from '@doorstep/server/store/positions/pack'
 import type { Positions, Signal } from '@doorstep/server/store/positions/port'
@@ -255,6 +256,39 @@ describe('a Redis of our own that fails', () => {
     await expect.poll(() => a.save([trackOf(1, 13)]), { timeout: 20_000 }).toEqual({ older: [] })
     await expect.poll(() => a.health(), { timeout: 20_000 }).toBe(true)
     await reaches()
+  })
+
+  test('[F6] a line that is half open, neither answering nor ending, is made anew', async () => {
+    const lines: Socket[] = []
+    const wire = createServer((near) => {
+      const far = connect(server.port, '127.0.0.1')
+      lines.push(near, far)
+      near.on('error', () => {})
+      far.on('error', () => {})
+      near.pipe(far).pipe(near)
+    })
+    await new Promise<void>((resolve) => wire.listen(0, '127.0.0.1', resolve))
+    const { port } = wire.address() as AddressInfo
+    const c = await openPositions({ redisUrl: `redis://127.0.0.1:${port}`, nodeId: 'c' })
+    expect(await c.save([trackOf(1, 10)])).toEqual({ older: [] })
+    // From here on what was connected carries nothing; new connections do.
+    for (const line of lines) line.unpipe().pause()
+    expect(await c.save([trackOf(1, 11)])).toBe('down')
+    await expect.poll(() => c.save([trackOf(1, 12)]), { timeout: 30_000 }).toEqual({ older: [] })
+    let heard = 0
+    c.onMessage(() => heard++)
+    await expect
+      .poll(
+        () => {
+          a.publish(packMessage('a', [trackOf(1, 1)]))
+          return heard
+        },
+        { timeout: 20_000 },
+      )
+      .toBeGreaterThan(0)
+    await c.close()
+    for (const line of lines) line.destroy()
+    wire.close()
   })
 
   test('[F4] the clients of the state lane neither reject while Redis is away nor stay deaf afterwards', async () => {

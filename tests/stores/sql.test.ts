@@ -116,6 +116,18 @@ describe.each(['pglite', 'postgres'] as const)('%s', (kind) => {
     await expect(sql.query('select $1::int', ['x'])).rejects.toMatchObject({ unavailable: false })
   })
 
+  test('a parameter of the wrong kind is refused as a bug of the caller, and the database goes on as it was', async () => {
+    await sql.tx(async (q) => {
+      await q.query('create temporary table here (id int) on commit drop')
+      await q.query('savepoint s')
+      await expect(q.query('select $1::int8', [{ not: 'a number' }])).rejects.toMatchObject({ unavailable: false })
+      await q.query('rollback to s')
+      // The session is the same one: its temporary table is there.
+      expect((await q.query('select from here')).count).toBe(0)
+    })
+    await expect(sql.query('select $1::bytea', ['no bytes \\x'])).rejects.toMatchObject({ unavailable: false })
+  })
+
   test('a transaction whose work throws leaves nothing behind', async () => {
     const bug = new Error('bug')
     await expect(

@@ -14,31 +14,31 @@ export async function readBody(request: IncomingMessage): Promise<Result<unknown
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return fail({ code: 'BAD_TYPE', field: 'content-encoding' })
   if (Number(request.headers['content-length'] ?? 0) > BODY_LIMITS.bytes) return fail({ code: 'TOO_LARGE' })
   const bytes = await collect(request)
-  if (!bytes) return fail({ code: 'TOO_LARGE' })
+  if (typeof bytes === 'string') return fail({ code: bytes })
   if (bytes.length === 0) return ok(undefined)
   if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(request.headers['content-type'] ?? ''))
     return fail({ code: 'BAD_TYPE', field: 'content-type' })
   return parseJson(bytes)
 }
 
-/** Null when it is too long: the rest is left unread, and the connection has to be closed. */
-function collect(request: IncomingMessage): Promise<Buffer | null> {
-  return new Promise((resolve, reject) => {
+/** The rest of a body that is too long is left unread, and the connection has to be closed. A sender who went away hears nothing anyhow. */
+function collect(request: IncomingMessage): Promise<Buffer | 'TOO_LARGE' | 'BAD_JSON'> {
+  return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let size = 0
-    const done = (bytes: Buffer | null): void => {
-      request.off('data', take).off('end', end).off('error', reject).off('close', closed)
+    const done = (bytes: Buffer | 'TOO_LARGE' | 'BAD_JSON'): void => {
+      request.off('data', take).off('end', end).off('error', broke).off('close', broke)
       resolve(bytes)
     }
     const take = (chunk: Buffer): void => {
       size += chunk.length
       if (size <= BODY_LIMITS.bytes) return void chunks.push(chunk)
       request.pause()
-      done(null)
+      done('TOO_LARGE')
     }
     const end = (): void => done(Buffer.concat(chunks, size))
-    const closed = (): void => reject(new Error('the request ended before its body did'))
-    request.on('data', take).on('end', end).on('error', reject).on('close', closed)
+    const broke = (): void => done('BAD_JSON')
+    request.on('data', take).on('end', end).on('error', broke).on('close', broke)
   })
 }
 

@@ -40,7 +40,8 @@ const SENTENCES: Readonly<Record<OrderStatus, string>> = {
   cancelled: 'Your order has been cancelled.',
   lost: 'Your order could not be found. The shop will contact you.',
 }
-const NO_LINK = 'This link is no longer valid. Please ask the shop for a new one.'
+const NO_LINK = '<h1>This link is no longer valid. Please ask the shop for a new one.</h1>'
+const NOT_NOW = '<h1>Your order can’t be reached just now. This page tries again by itself.</h1>'
 
 const LINK = /^[A-Za-z0-9_-]{22}$/
 /** Links that do not exist which one address may try: 10 a minute. */
@@ -73,14 +74,26 @@ export function pages(parts: Pick<HttpParts, 'auth' | 'render' | 'webDist' | 'ti
   async function customer(token: string | undefined, request: Request, response: Response): Promise<void> {
     response.locals.route = '/t/:token'
     quiet(response)
-    const view = await seen(token)
-    const wait = view ? 0 : guessed(request)
-    if (wait > 0) return sendProblem(response, { code: 'RATE', retryAfterMs: wait })
-    const body = fill(await page('customer.html'), view)
+    const html = await page('customer.html')
+    let view: OrderView | null
+    try {
+      view = await seen(token)
+    } catch (error) {
+      if (!(error instanceof SqlError && error.unavailable)) throw error
+      // the page itself asks again, and says so
+      return void response
+        .status(503)
+        .set('retry-after', '2')
+        .type('html')
+        .send(fill(html, NOT_NOW, null))
+    }
+    if (view) return void response.type('html').send(fill(html, inWords(view), view))
+    const wait = guessed(request)
+    if (wait > 0) response.set('retry-after', String(Math.ceil(wait / 1000)))
     response
-      .status(view ? 200 : 404)
+      .status(wait > 0 ? 429 : 404)
       .type('html')
-      .send(body)
+      .send(fill(html, NO_LINK, { gone: true }))
   }
 
   async function state(token: string | undefined, request: Request, response: Response): Promise<void> {
@@ -159,21 +172,18 @@ function quiet(response: Response): void {
   response.set('cache-control', 'no-store').set('x-robots-tag', 'noindex, nofollow').set('referrer-policy', 'no-referrer')
 }
 
+function inWords(view: OrderView): string {
+  const of = [view.number, view.merchant].filter(Boolean).join(' · ')
+  const { window } = view
+  const when = window ? `<p>Expected between <time>${clock(window.from)}</time> and <time>${clock(window.to)}</time> UTC.</p>` : ''
+  return `<h1>${SENTENCES[view.status]}</h1><p>${plain(of)}</p>${when}`
+}
+
 /** Puts the first status, in words and as JSON, into the page. A page without the marks stays as it is. */
-function fill(html: string, view: OrderView | null): string {
-  const words = view
-    ? `<main class="page-wait"><h1>${plain(SENTENCES[view.status])}</h1><p>${plain([view.number, view.merchant].filter(Boolean).join(' · '))}</p>${
-        view.window
-          ? `<p>Expected between <time>${clock(view.window.from)}</time> and <time>${clock(view.window.to)}</time> UTC.</p>`
-          : ''
-      }</main>`
-    : `<main class="page-wait"><h1>${NO_LINK}</h1></main>`
-  const json = JSON.stringify(view ?? { gone: true })
-    .replaceAll('<', '\\u003c')
-    .replaceAll('\u2028', '\\u2028')
-    .replaceAll('\u2029', '\\u2029')
+function fill(html: string, words: string, state: OrderView | { gone: true } | null): string {
+  const json = JSON.stringify(state).replaceAll('<', '\\u003c').replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')
   return html
-    .replace('<!--status-->', () => words)
+    .replace('<!--status-->', () => `<main class="page-wait">${words}</main>`)
     .replace(/(<script type="application\/json" id="state">)null(<\/script>)/, (_all, open, close) => open + json + close)
 }
 const plain = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)

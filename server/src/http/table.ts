@@ -60,7 +60,11 @@ export function serve(entries: readonly Entry[], guard: Guard): Router {
     const method = route.method.toLowerCase() as 'get' | 'post' | 'delete'
     router[method](route.path, async (request, response) => {
       response.locals.route = route.path
-      const fault = await answer(route, guard, wrong, request, response)
+      const fault = await answer(route, guard, wrong, request, response).catch((error: unknown): Fault => {
+        if (error instanceof SqlError && error.unavailable) return { code: 'RETRY' }
+        guard.log.error({ err: error, requestId: response.locals.requestId, route: route.path }, 'a handler failed')
+        return { code: 'INTERNAL' }
+      })
       if (!fault) return
       // what was left unread of a body must not be taken for the next request
       if (fault.code === 'TOO_LARGE' || !request.complete) response.set('connection', 'close')
@@ -118,20 +122,14 @@ async function answer(
       idem: { key: idem, body: `${route.method} ${request.path}\n${JSON.stringify(body)}` },
     }),
   }
-  try {
-    const asked = { params, query: query.value, body, session, by }
-    const done = await route.handle(asked as Asked<never, never>)
-    if (!done.ok) return done.fault
-    const { status = 200, body: told } = done.value
-    response.status(status).set('cache-control', 'no-store')
-    if (status === 204) response.end()
-    else response.json(told)
-    return null
-  } catch (error) {
-    if (error instanceof SqlError && error.unavailable) return { code: 'RETRY' }
-    guard.log.error({ err: error, requestId: response.locals.requestId, route: route.path }, 'a handler failed')
-    return { code: 'INTERNAL' }
-  }
+  const asked = { params, query: query.value, body, session, by }
+  const done = await route.handle(asked as Asked<never, never>)
+  if (!done.ok) return done.fault
+  const { status = 200, body: told } = done.value
+  response.status(status).set('cache-control', 'no-store')
+  if (status === 204) response.end()
+  else response.json(told)
+  return null
 }
 
 /** A parameter given twice is a fault: which one counts is anybody's guess. */

@@ -29,9 +29,11 @@ interface Session extends Served {
 
 /** Single live fixes are answered together, at most so late, ms (P2). */
 const KEPT_MS = 2_000
-/** A device clock that is off by more is put right, ms; by the median of so many messages. */
-const SKEW_MS = 5_000
-const SKEW_OF = 20
+/** By how much a device clock that is ahead, or behind, must be off to be put right, ms; judged by so many messages. */
+const AHEAD_MS = 5_000
+const BEHIND_MS = 30_000
+const SKEW_OF = 60
+const DAY = 86_400_000
 const DRIVING: Policy = { interval: 1 }
 const IDLE: Policy = { interval: 5 }
 
@@ -104,14 +106,11 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
       }
   }
 
-  /** The median of what the last messages say of the device's clock; below five seconds it is the network's, not the clock's. */
   function noteClock(session: Session, sentAt: Millis | undefined): void {
-    if (sentAt === undefined || Math.abs(now() - sentAt) > 86_400_000) return
+    if (sentAt === undefined || Math.abs(now() - sentAt) > DAY) return
     session.offsets.push(now() - sentAt)
     if (session.offsets.length > SKEW_OF) session.offsets.shift()
-    const median = [...session.offsets].sort((a, b) => a - b)[session.offsets.length >> 1]!
-    if (Math.abs(median) <= SKEW_MS) session.skew = 0
-    else if (Math.abs(median - session.skew) > 1_000) session.skew = Math.round(median)
+    session.skew = skewOf(session.offsets, session.skew)
   }
 
   async function act(session: Session, m: DriverAct): Promise<Result<{ ev: number }, Fault>> {
@@ -246,6 +245,17 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
   const sweep = setInterval(() => cutSlow(sessions, now(), () => parts.door.count('driver', 'slow')), 1_000)
 
   return { close: () => clearInterval(sweep) }
+}
+
+/**
+ * What to add to a device's clock. Arrival less sending is the clock's fault plus the time on the way, which is never negative: the least of the last
+ * messages comes nearest. A clock behind looks like a slow line, so that it is believed later; small changes change nothing, since they would reorder fixes.
+ */
+function skewOf(offsets: readonly Millis[], before: Millis): Millis {
+  let least = Number.POSITIVE_INFINITY
+  for (const offset of offsets) if (offset < least) least = offset
+  if (least >= -AHEAD_MS && least <= BEHIND_MS) return 0
+  return Math.abs(least - before) > 1_000 ? Math.round(least) : before
 }
 
 const policyOf = (run: RunPlan | null): Policy => (run?.status === 'started' ? DRIVING : IDLE)

@@ -86,23 +86,25 @@ export interface Line {
 
 /** The line of a socket: straight to TCP when everything looks as we know it, else as Socket.IO sends. */
 export function lineOf(socket: Socket): Line {
-  const tcp = tcpOf(socket)
-  if (tcp === null) {
-    const conn = socket.conn as unknown as { writeBuffer: unknown[] }
-    return {
-      direct: false,
-      send: (frame) => void socket.emit(frame.event, frame.value),
-      waiting: () => conn.writeBuffer.length * 1024,
-    }
+  const conn = socket.conn as unknown as {
+    readonly writeBuffer: readonly unknown[]
+    readonly transport: { readonly writable?: unknown }
   }
+  const tcp = tcpOf(socket)
+  const stock = (frame: Frame) => void socket.emit(frame.event, frame.value)
+  if (tcp === null) return { direct: false, send: stock, waiting: () => conn.writeBuffer.length * PACKET }
   return {
     direct: true,
-    send: (frame) => {
-      if (tcp.writable) tcp.write(frame.bytes)
+    send(frame) {
+      // Behind packets that Socket.IO still holds: overtaking them could come between a packet and its attachment.
+      if (conn.writeBuffer.length > 0 || conn.transport.writable !== true) stock(frame)
+      else if (tcp.writable) tcp.write(frame.bytes)
     },
-    waiting: () => tcp.writableLength,
+    waiting: () => tcp.writableLength + conn.writeBuffer.length * PACKET,
   }
 }
+/** What a packet that Socket.IO holds is reckoned at, bytes. */
+const PACKET = 1_024
 
 interface Transport {
   readonly name?: unknown

@@ -43,11 +43,14 @@ export interface Changed {
 
 export interface Ledger {
   /**
-   * Runs `work` in one transaction, again after a deadlock. A fault rolls back, unless the work asked to keep what it wrote.
+   * Runs `work` in one transaction, again after a race that it lost. A fault rolls back, unless the work asked to keep what it wrote.
    * With an idempotency key: the same key and body answers what was answered then; another body is IDEM_REUSED.
    */
   command<T>(by: By, work: (w: Work) => Promise<Result<T, Fault>>): Promise<Result<T, Fault>>
 }
+
+/** Deadlock, serialization failure, and a unique key that somebody else took a moment ago: the second try sees what the other did. */
+const LOST_RACE = new Set(['40P01', '40001', '23505'])
 
 class Refused extends Error {
   readonly fault: Fault
@@ -82,8 +85,7 @@ export function ledger(sql: Sql, now: () => Millis, newId: () => string, told: (
           return await once(by, work)
         } catch (error) {
           if (error instanceof Refused) return fail(error.fault)
-          const lost = error instanceof SqlError && (error.state === '40P01' || error.state === '40001')
-          if (!lost || attempt === 4) throw error
+          if (!(error instanceof SqlError && LOST_RACE.has(error.state)) || attempt === 4) throw error
         }
       }
     },
@@ -162,8 +164,11 @@ export async function record(w: Work, order: Held, told: Told): Promise<void> {
     order.status_at = Math.max(order.status_at, at)
   }
   await w.q.query(
-    `insert into order_events (order_id, sequence, id, type, status, occurred_at, recorded_at, source, late, data)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb)`,
+    `with told as (
+       insert into order_events (order_id, sequence, id, type, status, occurred_at, recorded_at, source, late, data)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb))
+     update orders set version = $2, status = $11, status_at = $12, run_id = $13, stop_id = $14,
+       promise_from = $15, promise_to = $16, updated_at = $7 where id = $1`,
     [
       order.id,
       order.version,
@@ -175,21 +180,12 @@ export async function record(w: Work, order: Held, told: Told): Promise<void> {
       told.source ?? w.by.source,
       told.late ?? false,
       JSON.stringify(told.data ?? {}),
-    ],
-  )
-  await w.q.query(
-    `update orders set version = $2, status = $3, status_at = $4, run_id = $5, stop_id = $6,
-       promise_from = $7, promise_to = $8, updated_at = $9 where id = $1`,
-    [
-      order.id,
-      order.version,
       order.status,
       order.status_at,
       order.run_id,
       order.stop_id,
       order.promise_from,
       order.promise_to,
-      w.now,
     ],
   )
   w.orders.set(order.id, order.version)

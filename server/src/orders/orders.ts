@@ -7,12 +7,16 @@ import type { LngLat, Millis, OrderId, RunId } from '@doorstep/shared/units'
 import type { Router } from '../routing/port.ts'
 import type { Positions } from '../store/positions/port.ts'
 import type { Sql } from '../store/sql/port.ts'
-import { driverRows, eventsOf, grantLink, makeDevice, makeDriver, makeOrder, orderRow, orderRows } from './desk.ts'
+import { grantLink, makeDevice, makeDriver, makeOrder } from './desk.ts'
+import { type HeldRun, holdRun, holdStop, isAhead } from './held.ts'
 import { apply, type Changed, hold, ledger, type Work } from './ledger.ts'
 import { plans as planCache } from './plans.ts'
 import type { By, Desk, Orders, RunPlan } from './port.ts'
-import * as runs from './runs.ts'
+import { doorsOf, driverRows, eventsOf, orderRow, orderRows } from './rows.ts'
+import { addStop, assignRun, endRun, makeRun, startRun } from './runs.ts'
+import { LEAVES_RUN, settle, takeOff } from './settle.ts'
 import { runSummaries, viewOf } from './views.ts'
+import { askRoute, bestIndex, layRoute } from './way.ts'
 import { learnCalibration, loadCalibration, pruneOld, report, show } from './windows.ts'
 
 export interface OrdersParts {
@@ -67,7 +71,7 @@ export function orders(parts: OrdersParts): Orders & Desk {
     }
   })
 
-  const ahead = (plan: RunPlan): RunStop[] => plan.stops.filter((s) => s.status === 'pending' || s.status === 'arrived')
+  const ahead = (plan: RunPlan): RunStop[] => plan.stops.filter((s) => isAhead(s.status))
 
   /** Where a run's vehicle is: its newest position, else the last door that it left, else the start. */
   async function placeOf(plan: RunPlan): Promise<{ at: LngLat; heading: number | null }> {
@@ -87,12 +91,12 @@ export function orders(parts: OrdersParts): Orders & Desk {
       const doors = ahead(plan).map((s) => s.door)
       if (doors.length === 0) return
       const from = await placeOf(plan)
-      const way = await runs.askRoute(router, from.at, doors, from.heading)
+      const way = await askRoute(router, from.at, doors, from.heading)
       if (!way || (way.confidence === 'low' && plan.confidence === 'road')) return
       const laid = await book.command(SYSTEM, async (w) => {
-        const run = await runs.holdRun(w.q, id)
+        const run = await holdRun(w.q, id)
         if (!run || run.route_version !== plan.routeVersion) return ok(false)
-        return ok(await runs.layRoute(w, run, way))
+        return ok(await layRoute(w, run, way))
       })
       if (laid.ok && laid.value) return
     }
@@ -102,10 +106,10 @@ export function orders(parts: OrdersParts): Orders & Desk {
   async function onOne(
     id: RunId,
     by: By,
-    work: (w: Work, run: runs.HeldRun) => Promise<Result<unknown, Fault>>,
+    work: (w: Work, run: HeldRun) => Promise<Result<unknown, Fault>>,
   ): Promise<Result<RunView, Fault>> {
     const done = await book.command(by, async (w) => {
-      const run = await runs.holdRun(w.q, id)
+      const run = await holdRun(w.q, id)
       if (!run) return fail(NOT_FOUND)
       const worked = await work(w, run)
       return worked.ok ? ok(null) : worked
@@ -125,15 +129,15 @@ export function orders(parts: OrdersParts): Orders & Desk {
       const { idemKey, ...body } = act
       const by: By = { source: 'driver', principal: driver, idem: { key: idemKey, body: JSON.stringify(body) } }
       return book.command(by, async (w): Promise<Result<{ ev: number }, Fault>> => {
-        const found = await runs.holdStop(w.q, act.stopId)
-        const run = found && (await runs.holdRun(w.q, found.run_id))
+        const found = await holdStop(w.q, act.stopId)
+        const run = found && (await holdRun(w.q, found.run_id))
         // read again under the run's lock: it may have been given to another driver a moment ago
-        const stop = run && (await runs.holdStop(w.q, act.stopId))
+        const stop = run && (await holdStop(w.q, act.stopId))
         if (!run || !stop || run.driver_id !== driver) return fail({ code: 'NOT_YOURS' })
         const order = (await hold(w.q, [stop.order_id])).get(stop.order_id)!
         if (order.run_id !== null && order.run_id !== run.id) return fail({ code: 'NOT_YOURS' })
         const said = { type: act.type, at: Math.min(act.at, w.now), source: 'driver' } as const
-        const ev = await runs.settle(w, run, stop, order, {
+        const ev = await settle(w, run, stop, order, {
           ...said,
           ...(act.reason && { reason: act.reason }),
           ...(act.note && { note: act.note }),
@@ -144,11 +148,11 @@ export function orders(parts: OrdersParts): Orders & Desk {
 
     async arrived(runId, stopId, at, late) {
       await book.command({ source: 'geofence', principal: 'geofence' }, async (w) => {
-        const run = await runs.holdRun(w.q, runId)
-        const stop = run && (await runs.holdStop(w.q, stopId))
+        const run = await holdRun(w.q, runId)
+        const stop = run && (await holdStop(w.q, stopId))
         if (!run || !stop || stop.run_id !== run.id) return fail(NOT_FOUND)
         const order = (await hold(w.q, [stop.order_id])).get(stop.order_id)!
-        return runs.settle(w, run, stop, order, { type: 'arrived', at, source: 'geofence', ...(late && { late }) })
+        return settle(w, run, stop, order, { type: 'arrived', at, source: 'geofence', ...(late && { late }) })
       })
     },
 
@@ -158,9 +162,9 @@ export function orders(parts: OrdersParts): Orders & Desk {
 
     async reroute(id, _from, plan) {
       const laid = await book.command(SYSTEM, async (w) => {
-        const run = await runs.holdRun(w.q, id)
+        const run = await holdRun(w.q, id)
         if (run?.status !== 'started') return ok(false)
-        return ok(await runs.layRoute(w, run, plan))
+        return ok(await layRoute(w, run, plan))
       })
       return laid.ok && laid.value ? plans.run(id) : null
     },
@@ -203,19 +207,19 @@ export function orders(parts: OrdersParts): Orders & Desk {
         // the run is locked before its orders: look first, lock in that order, and look again
         const { rows } = await w.q.query<{ run_id: string | null }>('select run_id from orders where id = $1', [id])
         if (!rows[0]) return fail(NOT_FOUND)
-        const run = rows[0].run_id ? await runs.holdRun(w.q, rows[0].run_id) : null
+        const run = rows[0].run_id ? await holdRun(w.q, rows[0].run_id) : null
         const order = (await hold(w.q, [id])).get(id)!
         if (order.run_id !== rows[0].run_id) return fail({ code: 'CONFLICT', version: order.version })
         if (how.expectedVersion !== undefined && how.expectedVersion !== order.version)
           return fail({ code: 'VERSION', version: order.version, status: order.status })
         const stop = order.stop_id
-        const leaves = runs.LEAVES_RUN.has(action)
+        const leaves = LEAVES_RUN.has(action)
         const told = await apply(w, order, action, {
           data: how.reason ? { reason: how.reason } : {},
           ...(leaves && { change: { run_id: null, stop_id: null } }),
         })
         if (!told.ok) return told
-        return ok({ left: run && leaves && (await runs.takeOff(w, run, stop)) ? run.id : null })
+        return ok({ left: run && leaves && (await takeOff(w, run, stop)) ? run.id : null })
       })
       if (!done.ok) return done
       if (done.value.left) await straighten(done.value.left as RunId)
@@ -223,36 +227,36 @@ export function orders(parts: OrdersParts): Orders & Desk {
     },
 
     async newRun(wanted, by) {
-      const doors = await runs.doorsOf(sql, wanted.orders)
+      const doors = await doorsOf(sql, wanted.orders)
       if (doors.includes(null)) return fail({ code: 'NOT_FOUND', field: 'orders' })
-      const way = await runs.askRoute(router, wanted.start, doors as LngLat[])
+      const way = await askRoute(router, wanted.start, doors as LngLat[])
       if (!way) return fail({ code: 'NO_ROUTE' })
-      const made = await book.command(by, (w) => runs.makeRun(w, wanted, way))
+      const made = await book.command(by, (w) => makeRun(w, wanted, way))
       return made.ok ? found(await desk.runView(made.value as RunId)) : made
     },
     runs: (status) => runSummaries(sql, status),
     runView: (id) => viewOf(sql, id),
-    assign: (id, driver, by) => onOne(id, by, (w, run) => runs.assignRun(w, run, driver)),
-    start: (id, by) => onOne(id, by, runs.startRun),
-    finish: (id, by) => onOne(id, by, (w, run) => runs.endRun(w, run, 'finished')),
-    cancelRun: (id, by) => onOne(id, by, (w, run) => runs.endRun(w, run, 'cancelled')),
+    assign: (id, driver, by) => onOne(id, by, (w, run) => assignRun(w, run, driver)),
+    start: (id, by) => onOne(id, by, startRun),
+    finish: (id, by) => onOne(id, by, (w, run) => endRun(w, run, 'finished')),
+    cancelRun: (id, by) => onOne(id, by, (w, run) => endRun(w, run, 'cancelled')),
 
     async insertStop(id, order, index, by) {
       for (let attempt = 0; ; attempt++) {
         const plan = await plans.run(id)
-        const door = (await runs.doorsOf(sql, [order]))[0]
+        const door = (await doorsOf(sql, [order]))[0]
         if (!plan) return fail(NOT_FOUND)
         if (!door) return fail({ code: 'NOT_FOUND', field: 'orderId' })
         const from = await placeOf(plan)
         const doors = ahead(plan).map((s) => s.door)
-        const at = Math.min(index ?? runs.bestIndex(from.at, doors, door), doors.length)
-        const way = await runs.askRoute(router, from.at, doors.toSpliced(at, 0, door), from.heading)
+        const at = Math.min(index ?? bestIndex(from.at, doors, door), doors.length)
+        const way = await askRoute(router, from.at, doors.toSpliced(at, 0, door), from.heading)
         if (!way) return fail({ code: 'NO_ROUTE' })
         let moved = false
         const done = await onOne(id, by, async (w, run) => {
           moved = run.route_version !== plan.routeVersion
           if (moved) return fail({ code: 'CONFLICT', version: run.version })
-          return runs.addStop(w, run, order, at, way)
+          return addStop(w, run, order, at, way)
         })
         if (!moved || attempt === 3) return done
       }
@@ -260,10 +264,10 @@ export function orders(parts: OrdersParts): Orders & Desk {
 
     settle(id, stopId, what, by) {
       return onOne(id, by, async (w, run) => {
-        const stop = await runs.holdStop(w.q, stopId)
+        const stop = await holdStop(w.q, stopId)
         if (!stop || stop.run_id !== run.id) return fail(NOT_FOUND)
         const order = (await hold(w.q, [stop.order_id])).get(stop.order_id)!
-        return runs.settle(w, run, stop, order, { ...what, at: w.now, source: 'dispatcher' })
+        return settle(w, run, stop, order, { ...what, at: w.now, source: 'dispatcher' })
       })
     },
 

@@ -5,9 +5,9 @@ import { ok, type Result } from '@doorstep/shared/result'
 import type { Millis } from '@doorstep/shared/units'
 import type { Query, Sql } from '../store/sql/port.ts'
 import { type Calibration, DEFAULT_CALIBRATION, learn, type Outcome } from '../tracking/calibration.ts'
+import { holdRun, stopsOf } from './held.ts'
 import { hold, record, type Work } from './ledger.ts'
 import type { EtaReport, WindowChange } from './port.ts'
-import { holdRun, stopsOf } from './runs.ts'
 
 /** Shows windows at stops that are still ahead and whose orders are out for delivery; others are passed over. */
 export async function show(

@@ -17,10 +17,10 @@ export interface Going {
  * The figures were found together with those of prior.ts, on the same trips and judged in the same way. They do not depend on how often fixes come.
  */
 /** The plan weighs as much as this many seconds on the way. */
-const PLAN_WEIGHT_S = 340
+const PLAN_WEIGHT_S = 390
 /** A halt counts against the pace up to this long; what is longer is an event of its own, not the pace of the trip. */
 const HALT_COUNTS_S = 180
-const PACE_FADE_S = 1200
+const PACE_FADE_S = 1500
 const WAIT_FADE_S = 600
 /** Progress of more than this is coming on, not noise. */
 const STEP_M = 15

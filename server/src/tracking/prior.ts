@@ -26,14 +26,14 @@ export function secondsAt(route: Route, seconds: Float64Array, along: Metres): S
 /*
  * How the three figures were found. On 70 recorded trips of vehicles in a region of towns and country roads (9 to 60 km/h on average, no planned times),
  * a prior of this form, blended with the pace of the trip (pace.ts), was fitted to the time still to go, chosen on all trips but one and judged on that
- * one, each in turn: median relative error 0.26 and mean error 174 s over a minute to go on trips of more than eight minutes, against 0.41 and 222 s
+ * one, each in turn: median relative error 0.24 and mean error 164 s over a minute to go on trips of more than eight minutes, against 0.41 and 222 s
  * for a constant 25 km/h. The minimum is flat: a tenth more or less of any figure changes the error by less than a fiftieth of the time to go.
  */
-/** Seconds a metre where the line winds (30 km/h, lights and side streets included), and where it runs straight (51 km/h). */
-const WINDING = 0.122
-const STRAIGHT = 0.07
-/** Seconds that a corner costs. */
-const CORNER = 13.5
+/** Seconds a metre where the line winds (33 km/h), and where it runs straight (53 km/h). */
+const WINDING = 0.11
+const STRAIGHT = 0.068
+/** Seconds that a corner costs, with the junction, the lights and the wait that are usually there. */
+const CORNER = 23
 
 /** The line is looked at every so many metres. */
 const STEP_M = 10

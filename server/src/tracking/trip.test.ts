@@ -79,6 +79,26 @@ test('[T1] several fixes of one instant give one state, whatever comes first', (
   )
 })
 
+test('[T4] one more fix of the same instant never takes progress back', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 1e6 }), fc.constantFrom(30, 150, 600), (seed, far) => {
+      const plan = planOn(road(seed, 40), 1)
+      const draw = random(seed)
+      let state = begin(plan)
+      for (const { fix } of drive(plan, seed, { every: 5 })) {
+        const twins = draw() < 0.3 ? [fix, { ...fix, seq: fix.seq + 10_000, at: offset(fix.at, far * draw.normal(), 0) }] : [fix]
+        if (draw() < 0.5) twins.reverse()
+        for (const twin of twins) {
+          const next = advance(state, twin, twin.recordedAt, plan).state
+          expect(next.head.along).toBeGreaterThanOrEqual(state.head.along)
+          state = next
+        }
+      }
+    }),
+    { numRuns: 30 },
+  )
+})
+
 test('[T1] an older state stays true when a newer one was made of it', () => {
   const plan = planOn(road(4, 40), 2)
   const fixes = drive(plan, 4).map((d) => d.fix)

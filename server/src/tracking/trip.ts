@@ -3,7 +3,7 @@ import type { Fix } from '@doorstep/shared/ping'
 import { pointAt } from '@doorstep/shared/route'
 import type { Phase, Track } from '@doorstep/shared/track'
 import type { DriverNo, LngLat, Millis, RunId, Seconds } from '@doorstep/shared/units'
-import { emptyFold, type Fold, nextStop, type Step, step, surprise } from './fold.ts'
+import { copyFold, emptyFold, type Fold, nextStop, type Step, step, surprise } from './fold.ts'
 import { gate, type Verdict } from './gate.ts'
 import { paceOf } from './pace.ts'
 import type { TripPlan } from './plan.ts'
@@ -113,10 +113,10 @@ export function advance(state: TripState, fix: Fix, now: Millis, plan: TripPlan 
     // The common case: the newest fix so far. The array is shared with older states, which see only their own rows.
     const rows = fixes.length === count * ROW ? fixes : fixes.slice(0, count * ROW)
     rows.push(s.t, s.seq, s.lng, s.lat, s.accuracy, s.speed, s.heading)
-    const head = { ...state.head }
+    const head = copyFold(state.head)
     const believed = step(head, s, plan)
     return {
-      state: trim({ ...state, prior: state.head, head, fixes: rows, count: count + 1 }, plan),
+      state: trim(following(state, state.head, head, rows), plan),
       verdict: believed ? 'LIVE' : 'JUMP',
       events: difference(state.head, head, now - t > LATE_MS),
     }
@@ -124,16 +124,22 @@ export function advance(state: TripState, fix: Fix, now: Millis, plan: TripPlan 
   const rows = fixes.slice(0, at * ROW)
   rows.push(s.t, s.seq, s.lng, s.lat, s.accuracy, s.speed, s.heading)
   for (let i = at * ROW; i < count * ROW; i++) rows.push(fixes[i]!)
-  const prior = { ...(t === newest ? state.prior : state.base) }
+  const prior = copyFold(t === newest ? state.prior : state.base)
   const last = groupStart(rows, count)
   if (t !== newest) foldRows(prior, rows, 0, last, plan)
-  const head = { ...prior }
+  const head = copyFold(prior)
   foldRows(head, rows, last, count + 1, plan)
   return {
-    state: trim({ ...state, prior, head, fixes: rows, count: count + 1 }, plan),
+    state: trim(following(state, prior, head, rows), plan),
     verdict: 'LATE',
     events: difference(state.head, head, t !== newest || now - t > LATE_MS),
   }
+}
+
+/** The state with one fix more. */
+function following(state: TripState, prior: Fold, head: Fold, fixes: number[]): TripState {
+  const { routeVersion, stopIds, base, count, floor } = state
+  return { routeVersion, stopIds, base, prior, head, fixes, count: count + 1, floor }
 }
 
 /** An event older than this when it becomes known is late, ms. */
@@ -178,19 +184,17 @@ function foldRows(fold: Fold, rows: readonly number[], from: number, to: number,
       let least = Number.POSITIVE_INFINITY
       for (end = i; end < to && rows[end * ROW] === rows[i * ROW]; end++) {
         load(end)
-        const d = surprise(fold, s, plan)
+        // Progress is the furthest that any of them alone would show: one more fix of the instant never takes it back (T4).
+        const alone = copyFold(fold)
+        const believed = step(alone, s, plan)
+        if (believed && alone.along > along) {
+          along = alone.along
+          segment = alone.segment
+        }
+        const d = surprise(fold, s, plan) + (believed ? 0 : HELD_M)
         if (d < least) {
           least = d
           best = end
-        }
-        // Progress is the furthest that any believable one of them shows: one more fix of the instant never takes it back (T4).
-        if (plan && d < BELIEVABLE_M + 5 * ((s.t - fold.t) / 1000)) {
-          const alone = { ...fold }
-          step(alone, s, plan)
-          if (alone.along > along) {
-            along = alone.along
-            segment = alone.segment
-          }
         }
       }
     }
@@ -207,8 +211,8 @@ function foldRows(fold: Fold, rows: readonly number[], from: number, to: number,
   }
 }
 
-/** A fix of an instant that has several is believable within this of where the motion leads, m, and 5 more a second. */
-const BELIEVABLE_M = 100
+/** A fix that would be held back as a jump is worse than any that would not, by more than the earth is wide, m. */
+const HELD_M = 1e8
 
 /** Moves the checkpoint over fixes that are too old to wait for late ones among them. */
 function trim(state: TripState, plan: TripPlan | null): TripState {
@@ -217,7 +221,7 @@ function trim(state: TripState, plan: TripPlan | null): TripState {
   if (fixes[(count - 1) * ROW]! - fixes[DROP * ROW]! < KEEP_MS && count < KEEP_MAX) return state
   const drop = groupStart(fixes, DROP)
   if (drop === 0) return state
-  const base = { ...state.base }
+  const base = copyFold(state.base)
   foldRows(base, fixes, 0, drop, plan)
   const last = (drop - 1) * ROW
   return {

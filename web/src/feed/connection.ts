@@ -17,6 +17,9 @@ export interface Connection<Hears extends Events, Says extends Events> {
 // biome-ignore lint/suspicious/noExplicitAny: the bound that socket.io-client itself puts on event maps
 type Events = { [event: string]: any }
 
+/** An attempt that has not led to a connection by then has failed. */
+const PATIENCE_MS = 8_000
+
 export interface ConnectOptions {
   namespace: '/watch' | '/fleet' | '/driver'
   token: string
@@ -32,17 +35,20 @@ export function connect<Hears extends Events, Says extends Events>(options: Conn
     reconnection: false,
     autoConnect: false,
     forceNew: true,
-    timeout: 8_000,
+    timeout: PATIENCE_MS,
   })
   const linkListeners = new Set<(link: Link) => void>()
   const wakeListeners = new Set<() => void>()
   const life = new AbortController()
   let timer: ReturnType<typeof setTimeout> | undefined
+  /** An attempt is under way. */
+  let trying = false
   let link: Link = { kind: 'connecting', since: Date.now(), attempt: 0 }
 
   const step = (event: LinkEvent) => {
     if (life.signal.aborted) return
     const before = link
+    trying = false
     link = stepLink(link, event, Date.now())
     clearTimeout(timer)
     if (link.kind === 'gone' || link.kind === 'offline') socket.disconnect()
@@ -50,8 +56,18 @@ export function connect<Hears extends Events, Says extends Events>(options: Conn
     if (link !== before) for (const listener of linkListeners) listener(link)
   }
   const open = () => {
+    if (socket.connected || trying) return
     clearTimeout(timer)
-    if (!socket.active && !socket.connected) socket.connect()
+    trying = true
+    socket.connect()
+    // The client waits for ever for a server that opens and says nothing, and does not notice one that closes before it has spoken.
+    timer = setTimeout(giveUp, PATIENCE_MS)
+    socket.io.engine?.once('close', giveUp)
+  }
+  const giveUp = () => {
+    if (!trying) return
+    socket.disconnect()
+    step('lost')
   }
 
   socket.on('connect', (() => step('opened')) as never)
@@ -71,7 +87,7 @@ export function connect<Hears extends Events, Says extends Events>(options: Conn
   addEventListener('offline', () => step('offline'), { signal })
   addEventListener('pageshow', (event) => event.persisted && woken(), { signal })
   document.addEventListener('visibilitychange', woken, { signal })
-  if (navigator.onLine) socket.connect()
+  if (navigator.onLine) open()
   else link = { kind: 'offline', since: Date.now(), attempt: 0 }
 
   return {

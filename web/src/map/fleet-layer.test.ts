@@ -13,7 +13,13 @@ const plain: Mark = { look: 'enroute', selected: false, dim: false, offRoute: fa
 function aLayer(still = false): { layer: FleetLayer; pass: (seconds: number) => void } {
   let t = 1000
   const layer = fleetLayer({ id: 'fleet', origin: HOME, capacity: 4, palette, still, now: () => t, hidden: () => false })
-  return { layer, pass: (s) => (t += s) }
+  return {
+    layer,
+    pass(s) {
+      layer.commit()
+      t += s
+    },
+  }
 }
 
 test('a vehicle glides from where it is shown to where it is, never a jump between, to within 10 cm', () => {

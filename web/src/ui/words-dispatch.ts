@@ -315,7 +315,7 @@ export const words = {
     another: 'Another order',
     linkOnce: 'For the customer. It is shown this once; a new one can be made at any time.',
     assigned: (name: string): string => `${name} takes it`,
-    cursor: 'Click the door of the new order',
+    cursor: 'Click or tap the door',
   },
 
   alerts: {

@@ -20,7 +20,9 @@ export interface SqlOptions {
 /** Opens the database and brings its tables up to date. Throws StartFault when it isn't there, in use, unsafe, or newer than we are. */
 export async function openSql(options: SqlOptions): Promise<Sql> {
   const { databaseUrl, dataDir, durability, onProgress = () => {} } = options
-  const sql = databaseUrl ? await openPostgres(databaseUrl, durability, onProgress) : await openPglite(dataDir, onProgress)
+  const sql = databaseUrl
+    ? await openPostgres(databaseUrl, durability, onProgress)
+    : await openPglite(dataDir, durability, onProgress)
   try {
     await migrate(sql, readMigrations(), onProgress)
   } catch (error) {

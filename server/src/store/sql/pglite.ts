@@ -1,6 +1,6 @@
 // A folder in, the Sql port over an embedded PostgreSQL (PGlite in a worker thread) out. One session: transactions take turns.
 // The bundle needs `pglite-worker.mjs` beside it; @electric-sql/pglite stays external. Every acknowledged row survives the death of
-// the process, kill -9 too; the engine does not flush to the platter, so a power cut may cost the last seconds. PostgreSQL does not.
+// the process, kill -9 too, and a power cut as far as the disk keeps what it has flushed (the worker gives the engine an fsync).
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -13,7 +13,11 @@ type Answer = { id: number; rows: unknown[]; count: number } | { id: number; err
 type Rows<R> = { rows: R[]; count: number }
 
 /** Opens (first start: makes) the database in `dataDir`/pglite. Throws StartFault when another process has it open. */
-export async function openPglite(dataDir: string, onProgress: (text: string) => void): Promise<Sql> {
+export async function openPglite(
+  dataDir: string,
+  durability: 'strict' | 'relaxed',
+  onProgress: (text: string) => void,
+): Promise<Sql> {
   const dir = join(dataDir, 'pglite')
   try {
     mkdirSync(dataDir, { recursive: true })
@@ -23,7 +27,13 @@ export async function openPglite(dataDir: string, onProgress: (text: string) => 
   const unlock = lock(`${dir}.lock`)
   try {
     if (!existsSync(join(dir, 'PG_VERSION'))) onProgress('preparing the embedded database (first start, up to 20 s)')
-    let engine = await start(dir)
+    let engine = await start(dir, durability).catch((error: Error) => {
+      throw new StartFault(`the embedded database in ${dir} can't be opened: ${error.message}`)
+    })
+    if (!engine.durable) {
+      const why = durability === 'relaxed' ? 'DURABILITY=relaxed' : 'the embedded database can not flush its files here'
+      onProgress(`${why}: a power cut can lose the last seconds of pings that were acknowledged`)
+    }
     let queue: Promise<unknown> = Promise.resolve()
     let waiting = 0
     let closed = false
@@ -35,7 +45,7 @@ export async function openPglite(dataDir: string, onProgress: (text: string) => 
       if (waiting >= 10_000) return Promise.reject(new SqlError('too many wait for the embedded database', '53300', true))
       waiting++
       const mine = queue.then(async () => {
-        if (engine.dead) engine = await start(dir)
+        if (engine.dead) engine = await start(dir, durability)
         return work(engine)
       })
       queue = mine.then(
@@ -89,12 +99,17 @@ export async function openPglite(dataDir: string, onProgress: (text: string) => 
 
 interface Engine {
   readonly dead: boolean
+  /** Whether a commit is flushed to the disk. */
+  readonly durable: boolean
   ask(text: string | null, params?: readonly unknown[]): Promise<Rows<unknown>>
   close(): Promise<void>
 }
 
-async function start(dir: string): Promise<Engine> {
-  const worker = new Worker(new URL('./pglite-worker.mjs', import.meta.url), { workerData: { dir }, name: 'pglite' })
+async function start(dir: string, durability: 'strict' | 'relaxed'): Promise<Engine> {
+  const worker = new Worker(new URL('./pglite-worker.mjs', import.meta.url), {
+    workerData: { dir, durable: durability === 'strict' },
+    name: 'pglite',
+  })
   const asked = new Map<number, { resolve: (rows: Rows<unknown>) => void; reject: (error: Error) => void }>()
   let next = 1
   let dead = false
@@ -124,8 +139,9 @@ async function start(dir: string): Promise<Engine> {
       worker.postMessage({ id, text, params: params?.map(bound) })
     })
   }
-  await ready
+  const [first] = (await ready).rows as { durable: boolean }[]
   return {
+    durable: first?.durable === true,
     get dead() {
       return dead
     },

@@ -82,7 +82,9 @@ export async function openPostgres(
     async close() {
       if (closed) return
       closed = true
-      await Promise.all(Object.values(pools).map((one) => one.end()))
+      // A server that hangs doesn't say goodbye.
+      const late = new Promise((resolve) => setTimeout(resolve, CONNECT_MS).unref())
+      await Promise.race([Promise.all(Object.values(pools).map((one) => one.end())), late])
     },
   }
   try {

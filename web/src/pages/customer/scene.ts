@@ -73,6 +73,7 @@ export function deliveryScene(port: MapPort, door: LngLat, options: Options): De
   let framed = false
   let frame = 0
   let stepped: Millis = 0
+  let drawn = ''
 
   const place = () => {
     if (!glide) return
@@ -138,7 +139,14 @@ export function deliveryScene(port: MapPort, door: LngLat, options: Options): De
   const way = () => {
     const grey = shown?.vehicle === 'grey'
     const ahead = glide?.mode === 'along' && !grey ? slice(glide.path, glide.s, glide.path.length) : (shown?.path?.line ?? [])
-    port.setData('way', line(shown?.vehicle === 'none' ? [] : ahead, grey))
+    // Each change repaints the whole map: two metres are worth it, nothing is not.
+    const key =
+      shown?.vehicle === 'none' || ahead.length < 2
+        ? ''
+        : `${grey} ${path.v} ${ahead.length} ${glide?.mode === 'along' ? Math.round(glide.s / 2) : ''}`
+    if (key === drawn) return
+    drawn = key
+    port.setData('way', line(key ? ahead : [], grey))
   }
 
   /** Keeps the vehicle within the middle of the view and the door in it, and comes closer as they do. */

@@ -74,7 +74,8 @@ const HOUR = 3_600_000
 const NOBODY: ReadonlySet<string> = new Set()
 
 function Dispatch({ api, desk, signOut }: { api: Api; desk: Desk; signOut: () => void }) {
-  const version = useDesk(desk)
+  useDesk(desk)
+  const { shape } = desk.fleet
   const [theme, chooseTheme] = useTheme()
   const still = useReducedMotion()
   const hash = useSyncExternalStore(listenHash, () => location.hash)
@@ -110,10 +111,10 @@ function Dispatch({ api, desk, signOut }: { api: Api; desk: Desk; signOut: () =>
     () => (orders.length === 0 ? NOBODY : new Set(orders.map((o) => o.driverId).filter((id) => id !== null))),
     [orders],
   )
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the fleet changes in place; its version says when
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the fleet changes in place; its shape says when
   const rows = useMemo(
     () => listOf(desk.fleet.vehicles.values(), { filter, text, carriers }),
-    [desk, version, filter, text, carriers],
+    [desk, shape, filter, text, carriers],
   )
   const narrowed = filter !== 'all' || text.trim() !== ''
   const listed = useStableIds(narrowed ? rows.map((v) => v.row.id) : null)

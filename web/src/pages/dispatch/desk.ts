@@ -42,6 +42,8 @@ const WORLD: Bbox = [-180, -85, 180, 85]
 /** `hb` comes each 10 s; without a word for this long the line is dead, whatever the socket believes. */
 const SILENCE: Millis = 25_000
 const TICK: Millis = 1_000
+/** Rows of a large fleet change many times a second; the page is drawn anew at most this often, ms. */
+const CALM: Millis = 200
 
 export function openDesk(options: DeskOptions): Desk {
   const { clock } = options
@@ -55,7 +57,7 @@ export function openDesk(options: DeskOptions): Desk {
   let wanted: { bbox: Bbox; zoom: number } = { bbox: WORLD, zoom: 14 }
   let asking = false
   let askedAt = 0
-  let told = false
+  let telling: ReturnType<typeof setTimeout> | undefined
   const changed = new Set<() => void>()
   const moved = new Set<(slots: readonly number[]) => void>()
   const stood = new Set<(slots: readonly number[]) => void>()
@@ -64,22 +66,22 @@ export function openDesk(options: DeskOptions): Desk {
   const line = connect<FleetHears, FleetSays>({ namespace: '/fleet', token: options.token })
   const { socket } = line
 
-  /** Tells React at the end of the turn, once, however many messages came. */
+  /** Tells the page a little later, once, however many messages came meanwhile. */
   function tell(): void {
-    if (told) return
-    told = true
-    queueMicrotask(() => {
-      told = false
-      version++
-      for (const listener of changed) listener()
-    })
+    telling ??= setTimeout(tellNow, CALM)
+  }
+  function tellNow(): void {
+    clearTimeout(telling)
+    telling = undefined
+    version++
+    for (const listener of changed) listener()
   }
   function heard(now?: Millis): void {
     heardAt = clock()
     if (now !== undefined) skew = now - heardAt
     if (connection !== 'live' && ready && socket.connected) {
       connection = 'live'
-      tell()
+      tellNow()
     }
   }
   const serverNow = (): Millis => clock() + skew
@@ -104,7 +106,7 @@ export function openDesk(options: DeskOptions): Desk {
       review()
       everyoneMoved()
       sendView()
-      tell()
+      tellNow()
     })
   }
   function everyoneMoved(): void {
@@ -127,7 +129,7 @@ export function openDesk(options: DeskOptions): Desk {
     if (link.kind === 'live') return opened()
     if (link.kind === 'gone') return options.signedOut()
     if (connection === 'live' || link.kind !== 'connecting') connection = 'offline'
-    tell()
+    tellNow()
   })
   line.onWake(() => {
     askRoster()
@@ -166,7 +168,7 @@ export function openDesk(options: DeskOptions): Desk {
   socket.on('alert', (alert) => {
     heard()
     state.alert(alert)
-    tell()
+    tellNow()
   })
 
   const beat = setInterval(() => {
@@ -175,7 +177,7 @@ export function openDesk(options: DeskOptions): Desk {
       socket.disconnect()
     }
     review()
-    tell()
+    tellNow()
   }, TICK)
   if (socket.connected) opened()
 
@@ -196,6 +198,7 @@ export function openDesk(options: DeskOptions): Desk {
     onOrder: (listener) => joined(ordered, listener),
     close() {
       clearInterval(beat)
+      clearTimeout(telling)
       line.close()
     },
   }

@@ -38,7 +38,6 @@ export function DriverList(props: DriverListProps) {
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW,
     overscan: 6,
-    getItemKey: (i) => rows[i]?.row.id ?? i,
   })
 
   useEffect(() => {

@@ -45,6 +45,8 @@ export interface Fleet {
   readonly counts: Counts | null
   /** A frame named drivers that the roster lacks: it should be asked for again. */
   readonly strangers: boolean
+  /** Grows when the list may have another order or other members; moving alone changes neither. */
+  readonly shape: number
 }
 
 /** Alerts kept on the page; the oldest go first. */
@@ -61,6 +63,7 @@ export function fleet(): Fleet {
   let unread = 0
   let counts: Counts | null = null
   let strangers = false
+  let shape = 0
   let tally = emptyTally()
 
   /** The row's own position, unless a frame brought a newer one. */
@@ -80,6 +83,7 @@ export function fleet(): Fleet {
       if (row.v < known.row.v) return
       if (row.name !== known.row.name || row.vehicle !== known.row.vehicle) known.words = fold(`${row.name} ${row.vehicle}`)
       known.row = row
+      shape++
       settle(known, row)
       return
     }
@@ -95,6 +99,7 @@ export function fleet(): Fleet {
       words: fold(`${row.name} ${row.vehicle}`),
     }
     settle(v, row)
+    shape++
     slots[v.slot] = v
     vehicles.set(row.id, v)
     byNo.set(row.no, v)
@@ -106,6 +111,7 @@ export function fleet(): Fleet {
     slots[v.slot] = undefined
     free.push(v.slot)
     removed.push(v.slot)
+    shape++
   }
 
   return {
@@ -160,9 +166,12 @@ export function fleet(): Fleet {
       const changed: number[] = []
       const next = emptyTally()
       for (const v of vehicles.values()) {
-        const s = standing(v.row, v.at, now)
-        if (s.work !== v.standing.work || s.signal !== v.standing.signal) changed.push(v.slot)
-        v.standing = s
+        const s = standing(v.row, v.at, now, v.standing)
+        if (s !== v.standing) {
+          v.standing = s
+          shape++
+          changed.push(v.slot)
+        }
         next.all++
         next[s.work]++
         if (isSilent(s)) next.silent++
@@ -191,6 +200,9 @@ export function fleet(): Fleet {
     },
     get strangers() {
       return strangers
+    },
+    get shape() {
+      return shape
     },
   }
 }

@@ -11,7 +11,7 @@ export interface Standing {
   readonly work: Work
   readonly signal: Signal
   /** Age of the newest fix, ms; null without one. */
-  readonly age: Millis | null
+  age: Millis | null
 }
 export type Filter = 'all' | 'late' | 'silent' | 'enroute' | 'at_stop' | 'idle'
 export const FILTERS: readonly Filter[] = ['all', 'late', 'silent', 'enroute', 'at_stop', 'idle']
@@ -19,11 +19,15 @@ export const FILTERS: readonly Filter[] = ['all', 'late', 'silent', 'enroute', '
 /** Less than this past the promise is no lateness worth a colour, s. */
 const LATE_FROM: Seconds = 60
 
-/** `fixAt` is the server's time of the newest fix known, 0 for none; `now` is the server's time too. */
-export function standing(row: DriverRow, fixAt: Millis, now: Millis): Standing {
+/** Answers `before`, with its age brought up to date, as long as nothing else changed: 5,000 are asked each second. `fixAt` is the server's time of the newest fix known, 0 for none; `now` is the server's time too. */
+export function standing(row: DriverRow, fixAt: Millis, now: Millis, before?: Standing): Standing {
   const age = fixAt > 0 ? Math.max(0, now - fixAt) : null
   const signal: Signal = age === null ? 'none' : freshness(age, row.interval)
   const work = workOf(row)
+  if (before && before.work === work && before.signal === signal) {
+    before.age = age
+    return before
+  }
   return { work, signal, age }
 }
 
