@@ -29,7 +29,7 @@ export async function demo(
   // Van 1 has many doors, van 2 is two doors from one of its customers, van 3 is about to ring.
   await Promise.all([
     fleet.begin(0, { stops: 10, done: 0 }),
-    fleet.begin(1, { stops: 5, done: 2, before: 60 }),
+    fleet.begin(1, { stops: 5, done: 2, before: 170 }),
     fleet.begin(2, { stops: 5, done: 2, before: 100, failed: 0 }),
   ])
   const first = fleet.vans.slice(0, 3)
@@ -68,23 +68,29 @@ export async function demo(
 /** Which links are in which phase now, by what the vans have yet to do. */
 export function phases(vans: readonly Pick<Van, 'load' | 'next' | 'driver'>[]): Record<Phase, string[]> {
   const out: Record<Phase, string[]> = { far: [], near: [], arriving: [], delivered: [], failed: [], waiting: [] }
-  // The one nearest to a minute and a half first: a page that is opened now still sees it come.
-  const soon = (van: Pick<Van, 'driver'>): number => Math.abs((van.driver.toNext ?? 1e9) - 90)
-  for (const { load, next, driver } of [...vans].sort((a, b) => soon(a) - soon(b))) {
+  const near: { url: string; toNext: number; load: Load }[] = []
+  const arriving: typeof near = []
+  for (const { load, next, driver } of vans) {
     if (next) out.waiting.push(...next.parcels.map((p) => p.url))
     if (!load) continue
     const url = new Map(load.parcels.map((p) => [p.stopId, p.url]))
     const ahead = driver.ahead.map((d) => url.get(d.stopId) ?? '')
     const { toNext } = driver
-    if (ahead[0] && toNext !== null && toNext > 10 && toNext < 150) out.arriving.push(ahead[0])
-    // The van that is about to ring is shown to one customer; another van is shown to the one who waits behind the next door.
-    if (ahead[1]) out.near.unshift(ahead[1])
+    if (ahead[0] && toNext !== null && toNext > 10 && toNext < 150) arriving.push({ url: ahead[0], toNext, load })
+    if (ahead[1] && toNext !== null) near.push({ url: ahead[1], toNext, load })
     out.far.push(...ahead.slice(5).reverse())
     for (const stop of load.run.stops) {
       if (stop.status === 'done') out.delivered.push(url.get(stop.id) ?? '')
       if (stop.status === 'failed') out.failed.push(url.get(stop.id) ?? '')
     }
   }
+  // Whoever opens such a page now still sees the van come; close to the door of somebody else it would be hidden.
+  const best = (found: typeof near, seconds: number): typeof near =>
+    found.sort((a, b) => Math.abs(a.toNext - seconds) - Math.abs(b.toNext - seconds))
+  out.arriving.push(...best(arriving, 90).map((f) => f.url))
+  // Two pages side by side are better with two vans.
+  const another = near.filter((f) => f.load !== arriving[0]?.load)
+  out.near.push(...[...best(another, 150), ...near.filter((f) => !another.includes(f))].map((f) => f.url))
   return out
 }
 

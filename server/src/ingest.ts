@@ -137,7 +137,7 @@ export function openIngest(parts: IngestParts): Ingest {
       const plan = await router.route([from, ...ahead], heading === null ? {} : { heading })
       // A straight line would be worse than the road that was planned.
       if (plan.confidence === 'low' && run.confidence === 'road') return
-      await orders.reroute(run.id, from, plan)
+      await orders.reroute(run.id, from, plan, run.routeVersion)
       await refresh(van)
       show(van)
     })
@@ -207,15 +207,19 @@ export function openIngest(parts: IngestParts): Ingest {
     else if (!sameRoad) van.trip = begin(plan, van.trip)
   }
 
-  /** The trip as the journal tells it: a node that takes over, or starts again, knows the place along the route. */
+  /** The trip as the journal tells it: a node that takes over, or starts again, knows the place along the route and what was reached meanwhile. */
   async function remember(van: Van): Promise<TripState> {
     const plan = activePlan(van)
     let trip = begin(plan)
-    if (plan === null) return trip
-    const crumbs = await inTurn(() => journal.trail(van.no, now() - REFOLD_MS, now(), 1_200)).catch((error) => {
-      parts.onError(error, 'trail')
-      return []
-    })
+    const startedAt = van.run?.startedAt ?? null
+    // What was driven before the run says nothing of its stops.
+    if (plan === null || startedAt === null) return trip
+    const crumbs = await inTurn(() => journal.trail(van.no, Math.max(startedAt, now() - REFOLD_MS), now(), 1_200)).catch(
+      (error) => {
+        parts.onError(error, 'trail')
+        return []
+      },
+    )
     for (const { t, lng, lat, speed, heading } of crumbs) {
       const fix = {
         seq: 0,
@@ -228,7 +232,9 @@ export function openIngest(parts: IngestParts): Ingest {
         battery: null,
         flags: [],
       }
-      trip = advance(trip, fix, now(), plan).state
+      const step = advance(trip, fix, now(), plan)
+      trip = step.state
+      for (const event of step.events) if (event.kind === 'arrived') happen(van, event)
     }
     return trip
   }

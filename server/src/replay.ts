@@ -1,6 +1,5 @@
 // Recorded trips as JSON lines in, what the tracking core shows after each ping as JSON lines out. No network, no database, no clock.
-import { once } from 'node:events'
-import { createReadStream } from 'node:fs'
+import { createReadStream, realpathSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import type { Fix } from '@doorstep/shared/ping'
@@ -35,14 +34,16 @@ export function* replayTrip(trip: TripLine): Generator<Record<string, unknown>> 
   // Times are instants from here on, and an instant is never before 1970.
   const start = Math.max(0, (trip.start ?? 0) * 1000) - trip.pings.reduce((least, [t]) => Math.min(least, t), 0) * 1000
   const fixes = numbered(trip.pings, start)
-  const taken: Fix[] = []
+  // By seq, which here is the order of fix times.
+  const known: (Fix | undefined)[] = []
   let state: TripState = begin(plan)
   for (const [i, fix] of fixes.entries()) {
     const before = state
-    const step = advance(state, fix, fix.recordedAt, plan)
-    state = step.state
-    if (step.verdict === 'OLD') state = refold(plan, [...taken, fix])
-    if (step.verdict !== 'DUPLICATE') taken.push(fix)
+    if (known[fix.seq] === undefined) {
+      known[fix.seq] = fix
+      const step = advance(state, fix, fix.recordedAt, plan)
+      state = step.verdict === 'OLD' ? refold(plan, known) : step.state
+    }
     for (let k = 0; k < last; k++) {
       const at = state.head.arrived[k]!
       if (at >= 0 && at !== before.head.arrived[k]) yield { id: trip.id, event: 'arrived', stop: k, t: seconds(at - start) }
@@ -51,11 +52,10 @@ export function* replayTrip(trip: TripLine): Generator<Record<string, unknown>> 
   }
 }
 
-/** The same state from the whole history, whatever its order. */
-function refold(plan: TripPlan, fixes: readonly Fix[]): TripState {
-  const sorted = [...fixes].sort((a, b) => a.recordedAt - b.recordedAt || a.seq - b.seq)
+/** The state from the whole history, in order: for a fix from before the checkpoint (the server would read it from its journal). */
+function refold(plan: TripPlan, known: readonly (Fix | undefined)[]): TripState {
   let state = begin(plan)
-  for (const fix of sorted) state = advance(state, fix, fix.recordedAt, plan).state
+  for (const fix of known) if (fix) state = advance(state, fix, fix.recordedAt, plan).state
   return state
 }
 
@@ -128,9 +128,12 @@ async function main(file: string | undefined): Promise<number> {
     return 2
   }
   let closed = false
+  let goOn = (): void => {}
+  process.stdout.on('drain', () => goOn())
   process.stdout.on('error', (e: NodeJS.ErrnoException) => {
     if (e.code !== 'EPIPE') throw e
     closed = true
+    goOn()
   })
   const input = createReadStream(file, 'utf8')
   let unreadable: NodeJS.ErrnoException | null = null
@@ -154,15 +157,18 @@ async function main(file: string | undefined): Promise<number> {
       for (const line of replayTrip(trip.value)) {
         buffer += `${JSON.stringify(line)}\n`
         if (buffer.length > 65_536) {
-          if (!process.stdout.write(buffer) && !closed)
-            await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')])
+          if (!process.stdout.write(buffer) && !closed) {
+            await new Promise<void>((done) => {
+              goOn = done
+            })
+          }
           buffer = ''
         }
         if (closed) break
       }
     }
   } catch (e) {
-    if (e !== unreadable && (e as NodeJS.ErrnoException).code !== 'EPIPE') throw e
+    if (e !== unreadable) throw e
   }
   if (unreadable) {
     process.stderr.write(`${file}: ${(unreadable as NodeJS.ErrnoException).code ?? 'can not be read'}\n`)
@@ -172,4 +178,5 @@ async function main(file: string | undefined): Promise<number> {
   return faults > 0 ? 1 : 0
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) process.exitCode = await main(process.argv[2])
+if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href)
+  process.exitCode = await main(process.argv[2])

@@ -2,6 +2,7 @@
 import type { Browser, CDPSession, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { launchChromium } from '../services/chromium.ts'
+import { built } from './built.ts'
 import { type FleetStage, fleetStage, TOKEN } from './fleet-stage.ts'
 
 const DRIVERS = 5_000
@@ -11,6 +12,7 @@ let browser: Browser
 let stage: FleetStage
 
 beforeAll(async () => {
+  await built()
   stage = await fleetStage({ drivers: DRIVERS, seed: 11, allMoving: true })
   browser = await launchChromium()
 })
@@ -46,7 +48,7 @@ test('5,000 vehicles at 1 Hz: every one is drawn and counted, at less main-threa
   page.on('pageerror', (error) => faults.push(String(error)))
   await page.goto(`${stage.url}/dispatch#token=${TOKEN}`)
   await page.locator('.fleet-canvas[data-map]').waitFor()
-  await page.getByRole('button', { name: `All, ${DRIVERS}` }).waitFor()
+  await page.getByRole('button', { name: `All ${DRIVERS.toLocaleString('en')}` }).waitFor()
 
   const session = await page.context().newCDPSession(page)
   await session.send('Performance.enable', { timeDomain: 'threadTicks' })
@@ -96,7 +98,7 @@ test('5,000 vehicles at 1 Hz: every one is drawn and counted, at less main-threa
     }),
   )
   expect(faults).toEqual([])
-  expect(await page.getByRole('button', { name: `On the way, ${DRIVERS}` }).count()).toBe(1)
+  expect(await page.getByRole('button', { name: `On the way ${DRIVERS.toLocaleString('en')}` }).count()).toBe(1)
   // The list never grows with the fleet.
   expect(await page.getByRole('option').count()).toBeLessThan(40)
   expect(tasks.length).toBeGreaterThan(UPDATES)

@@ -41,8 +41,8 @@ export interface TestDesk {
   now(): number
   tick(ms: number): void
   by(key?: string, body?: string): By
-  /** A second node on the same database, which hears signals unless it is deaf. */
-  node(options?: { deaf?: boolean }): { orders: Orders & Desk; auth: Rights }
+  /** A second node on the same database (or on `sql`), which hears signals unless it is deaf. */
+  node(options?: { deaf?: boolean; sql?: Sql }): { orders: Orders & Desk; auth: Rights }
   anOrder(over?: Partial<NewOrder>): Promise<OrderRow>
   aDriver(): Promise<DriverBase & { id: DriverId }>
   aStartedRun(stops: number): Promise<{ run: RunView; orders: OrderRow[]; driver: DriverBase & { id: DriverId } }>
@@ -67,12 +67,12 @@ export async function openDesk(dir: string, databaseUrl: string | null = null): 
   const now = () => clock
   const bus = aBus()
   const rnd = random(7)
-  const node = (kind: Positions['kind'], deaf = false) => {
+  const node = (kind: Positions['kind'], deaf = false, store = sql) => {
     const positions = deaf ? aBus()(kind) : bus(kind)
     const newId = () => uuid7(clock)
     return {
-      orders: openOrders({ sql, router, positions, now, newId, linkDays: 14 }),
-      auth: auth({ sql, positions, adminKey: ADMIN_KEY, now }),
+      orders: openOrders({ sql: store, router, positions, now, newId, linkDays: 14 }),
+      auth: auth({ sql: store, positions, adminKey: ADMIN_KEY, now }),
     }
   }
   const here = node('redis')
@@ -95,7 +95,7 @@ export async function openDesk(dir: string, databaseUrl: string | null = null): 
       clock += ms
     },
     by,
-    node: (options) => node('redis', options?.deaf),
+    node: (options) => node('redis', options?.deaf, options?.sql),
     async anOrder(over) {
       const at: LngLat = [START[0] + (rnd() - 0.5) * 0.05, START[1] + (rnd() - 0.5) * 0.03]
       const order = { recipient: { name: 'Karin Boye' }, address: { label: 'Linnégatan 12', at }, merchant: 'Bokhandeln', ...over }

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { SqlError } from '@doorstep/server/store/sql/port'
 import type { WindowReason } from '@doorstep/shared/track'
 import type { DriverId, LngLat, OrderId, RunId } from '@doorstep/shared/units'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -80,6 +81,17 @@ describe.each(['postgres', 'pglite'] as const)('over %s', (kind) => {
       fault: { code: 'TRANSITION', status: 'received', version: 1 },
     })
     expect(await types(id)).toEqual(['order.received'])
+  })
+
+  test('[O1] a parcel that was missed at the door is picked up at the shop; one on its way is delivered at its stop alone', async () => {
+    const { run, orders, driver } = await t.aStartedRun(2)
+    await t.say(driver, run.stops[0]!.id, 'failed')
+    const [missed, under] = orders.map((o) => o.id as OrderId) as [OrderId, OrderId]
+    for (const action of ['make_available', 'deliver', 'complete'] as const)
+      expect([action, (await t.orders.change(missed, action, {}, t.by())).ok]).toEqual([action, true])
+    expect((await detail(missed)).order.status).toBe('completed')
+    expect(await t.orders.change(under, 'deliver', {}, t.by())).toMatchObject({ ok: false, fault: { code: 'TRANSITION' } })
+    expect((await t.orders.run(run.id as RunId))!.stops.map((s) => s.status)).toEqual(['failed', 'pending'])
   })
 
   test('[O2] a repeated command answers what it answered, another body is refused, and one key of two principals is two keys', async () => {
@@ -198,7 +210,9 @@ describe.each(['postgres', 'pglite'] as const)('over %s', (kind) => {
     expect(rerouted.routeVersion).toBe(after.routeVersion + 1)
     expect(rerouted.route).not.toBe(after.route)
     expect(rerouted.stops.at(-1)!.along).toBeCloseTo(rerouted.route.length, 6)
-    // a way that does not fit the stops ahead is not laid
+    // a way that was asked for in place of a route that is gone, or does not fit the stops ahead, is not laid
+    expect(await t.orders.reroute(id, [11.96, 57.7], way, after.routeVersion)).toBeNull()
+    expect((await t.orders.reroute(id, [11.96, 57.7], way, rerouted.routeVersion))?.routeVersion).toBe(rerouted.routeVersion + 1)
     expect(await t.orders.reroute(id, [11.96, 57.7], await t.router.route([[11.96, 57.7], after.stops[0]!.door]))).toBeNull()
   })
 
@@ -224,6 +238,36 @@ describe.each(['postgres', 'pglite'] as const)('over %s', (kind) => {
     await repaired
     expect((await deaf.orders.order(id))!.view.status).toBe('delivered')
     expect((await deaf.orders.runOf(driver.id))!.stops[0]!.status).toBe('done')
+  })
+
+  test('[F] while the database is away, what a node knows goes on being told, commands reject, and afterwards all is exact again', async () => {
+    let away = false
+    const gone = () => Promise.reject(new SqlError('connection refused', '08006', true))
+    const there = t.node({
+      deaf: true,
+      sql: {
+        ...t.sql,
+        query: (text, params) => (away ? gone() : t.sql.query(text, params)),
+        tx: (work, lane) => (away ? gone() : t.sql.tx(work, lane)),
+      },
+    })
+    const { run, orders, driver } = await t.aStartedRun(2)
+    const id = orders[0]!.id as OrderId
+    const before = await there.orders.runOf(driver.id)
+    expect((await there.orders.order(id))!.view.status).toBe('out_for_delivery')
+    away = true
+    await t.say(driver, run.stops[0]!.id, 'delivered')
+    t.tick(6_000)
+    expect(await there.orders.runOf(driver.id)).toBe(before)
+    await expect(there.orders.change(id, 'complete', {}, t.by())).rejects.toMatchObject({ unavailable: true })
+    await expect(there.orders.run('019a0000-0000-7000-8000-000000000000' as RunId)).rejects.toMatchObject({ unavailable: true })
+    away = false
+    t.tick(6_000)
+    const repaired = new Promise<void>((done) => there.orders.onOrder((order) => order === id && done()))
+    await there.orders.runOf(driver.id)
+    await repaired
+    expect((await there.orders.order(id))!.view.status).toBe('delivered')
+    expect((await there.orders.runOf(driver.id))!.stops[0]!.status).toBe('done')
   })
 
   test('[T10] the first window is the promise, each change is an event with its reason, and outcomes are kept beside predictions', async () => {

@@ -21,6 +21,7 @@ const ACTIONS: readonly (readonly [path: string, action: OrderAction])[] = [
   ['release', 'release'],
   ['retry', 'retry'],
   ['make-available', 'make_available'],
+  ['picked-up', 'deliver'],
   ['return', 'return'],
   ['receive-return', 'receive_return'],
   ['complete', 'complete'],

@@ -43,6 +43,7 @@ export interface RunRow {
   version: number
   driver_id: DriverId | null
   driver_no: DriverNo | null
+  started_at: Millis | null
   status: RunPlan['status']
   route_version: number
   stops: StopRow[]
@@ -50,7 +51,7 @@ export interface RunRow {
 
 // One statement, therefore one moment: a run is never seen half changed.
 const RUN = `
-  select r.version, r.driver_id, d.no as driver_no, r.status, r.route_version,
+  select r.version, r.driver_id, d.no as driver_no, r.status, r.started_at, r.route_version,
     coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'order_id', o.id, 'number', o.number, 'label', o.label,
         'lng', o.lng, 'lat', o.lat, 'along_m', s.along_m, 'service_s', o.service_s, 'status', s.status,
         'window_from', s.window_from, 'window_to', s.window_to, 'window_since', s.window_since, 'window_reason', s.window_reason,

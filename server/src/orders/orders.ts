@@ -1,6 +1,7 @@
 // SQL, a router and the bus in; orders, runs and the dispatcher's desk out. Commands are one transaction each, told to everybody after COMMIT.
 import type { RunView } from '@doorstep/shared/api'
 import type { Fault } from '@doorstep/shared/codes'
+import { LIFE } from '@doorstep/shared/order'
 import { fail, ok, type Result } from '@doorstep/shared/result'
 import type { RunStop } from '@doorstep/shared/track'
 import type { LngLat, Millis, OrderId, RunId } from '@doorstep/shared/units'
@@ -160,10 +161,10 @@ export function orders(parts: OrdersParts): Orders & Desk {
       if (changes.length > 0) await book.command(SYSTEM, (w) => show(w, run, made, changes))
     },
 
-    async reroute(id, _from, plan) {
+    async reroute(id, _from, plan, instead) {
       const laid = await book.command(SYSTEM, async (w) => {
         const run = await holdRun(w.q, id)
-        if (run?.status !== 'started') return ok(false)
+        if (run?.status !== 'started' || run.route_version !== (instead ?? run.route_version)) return ok(false)
         return ok(await layRoute(w, run, plan))
       })
       return laid.ok && laid.value ? plans.run(id) : null
@@ -214,6 +215,8 @@ export function orders(parts: OrdersParts): Orders & Desk {
           return fail({ code: 'VERSION', version: order.version, status: order.status })
         const stop = order.stop_id
         const leaves = LEAVES_RUN.has(action)
+        // what happens at the door is said of its stop
+        if (LIFE[order.status].live && !leaves) return fail({ code: 'TRANSITION', status: order.status, version: order.version })
         const told = await apply(w, order, action, {
           data: how.reason ? { reason: how.reason } : {},
           ...(leaves && { change: { run_id: null, stop_id: null } }),

@@ -70,6 +70,7 @@ export function plans(
       driver: row.driver_id,
       driverNo: row.driver_no,
       status: row.status,
+      startedAt: row.started_at,
       route: line.route,
       routeVersion: row.route_version,
       confidence: line.confidence,

@@ -17,6 +17,7 @@ export interface RunPlan {
   readonly driver: DriverId | null
   readonly driverNo: DriverNo | null
   readonly status: 'draft' | 'assigned' | 'started' | 'finished' | 'cancelled'
+  readonly startedAt: Millis | null
   readonly route: Route
   readonly routeVersion: number
   readonly confidence: 'road' | 'low'
@@ -50,8 +51,11 @@ export interface Orders {
   arrived(run: RunId, stopId: string, at: Millis, late: boolean): Promise<void>
   /** Windows to show from now on, each with its reason; the predictions are stored beside them (T10). One transaction. */
   showWindows(run: RunId, made: Millis, changes: readonly WindowChange[]): Promise<void>
-  /** A new route from where the driver is; `along` of done stops stays behind. Answers the new plan. */
-  reroute(run: RunId, from: LngLat, plan: RoutePlan): Promise<RunPlan | null>
+  /**
+   * A new route from where the driver is; `along` of done stops stays behind. `instead` is the version of the route that it was asked for in
+   * place of. Answers the new plan, or null when the stops ahead or the route have changed meanwhile.
+   */
+  reroute(run: RunId, from: LngLat, plan: RoutePlan, instead?: number): Promise<RunPlan | null>
   /** Something about an order changed and is committed; on every node. */
   onOrder(listener: (id: OrderId, ev: number) => void): void
   onRun(listener: (id: RunId) => void): void
@@ -128,7 +132,7 @@ export interface Desk {
   calibration(): Promise<Calibration | null>
   /** Learns from every window shown in the last 30 days and what came of it, and stores it. */
   learn(): Promise<Calibration>
-  /** Deletes idempotency keys older than a week and predictions older than `days`. */
+  /** Deletes idempotency keys older than a week, and predictions, links and sessions that ended more than `days` ago. */
   prune(days: number): Promise<void>
 }
 

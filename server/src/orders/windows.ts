@@ -118,5 +118,8 @@ export async function learnCalibration(sql: Sql, now: Millis): Promise<Calibrati
 
 export async function pruneOld(q: Query, now: Millis, days: number): Promise<void> {
   await q.query('delete from idem where at < $1', [now - 7 * 86_400_000])
-  await q.query('delete from predictions where made_at < $1', [now - days * 86_400_000])
+  const old = now - days * 86_400_000
+  await q.query('delete from predictions where made_at < $1', [old])
+  await q.query('delete from sessions where expires_at < $1 or revoked_at < $1', [old])
+  await q.query('delete from links where expires_at < $1 or revoked_at < $1', [old])
 }

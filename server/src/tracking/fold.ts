@@ -289,9 +289,10 @@ function put(list: readonly number[], k: number, value: number): number[] {
   return copy
 }
 
-/** The stop that comes next: the first that no person closed and that was not left behind. */
+/** The stop that comes next: the first that no person closed and that is not left behind, be it reached or passed by. */
 export function nextStop(f: Fold, stops: readonly PlanStop[]): number {
   let k = 0
-  while (k < stops.length && (stops[k]!.closed || f.left[k]! >= 0)) k++
+  while (k < stops.length && (stops[k]!.closed || f.left[k]! >= 0 || (f.arrived[k]! < 0 && f.along > stops[k]!.along + PASSED_M)))
+    k++
   return k
 }

@@ -30,7 +30,7 @@ export const RING_MAX_M = 150
 
 /**
  * Metres along the route at which each door is passed, in driving order and never falling: of all such placings the one with the least sum of squared
- * distances, the earliest of equals. For plans that come without the router's own waypoints.
+ * distances, the earliest of equals; the last one at the end of the route when its door is there. For plans that come without the router's own waypoints.
  */
 export function placeStops(route: Route, doors: readonly LngLat[]): Metres[] {
   const n = route.cum.length - 1
@@ -49,8 +49,12 @@ export function placeStops(route: Route, doors: readonly LngLat[]): Metres[] {
       const square = (x - ax - t * dx) ** 2 + (y - ay - t * dy) ** 2
       all.push({ along: route.cum[i]! + t * (route.cum[i + 1]! - route.cum[i]!), square })
     }
+    const endSquare = (x - route.x[n]!) ** 2 + (y - route.y[n]!) ** 2
     // Only local minima can be part of the best placing, or the place where the stop before was put.
     const near = all.filter((c, i) => c.square <= (all[i - 1]?.square ?? Infinity) && c.square <= (all[i + 1]?.square ?? Infinity))
+    // A route ends at its last stop, however often it passes that door before.
+    if (k === doors.length - 1 && endSquare <= RING_M * RING_M)
+      near.splice(0, near.length, { along: route.length, square: endSquare })
     const row: { along: Metres; cost: number; from: number }[] = []
     const earlier = candidates[k - 1]
     for (const c of near) {

@@ -154,6 +154,30 @@ test('[T2] a late fix reveals an arrival with its true time, and the marker stay
   })
 })
 
+test('[T2] a queue that is drained after its newest fix tells what happened while the driver was not heard of', () => {
+  const plan = planOn(road(19, 200), 4, 60)
+  const fixes = drive(plan, 19, { every: 2, noise: 4 }).map((d) => d.fix)
+  const clean = fold(plan, fixes)
+  const from = Math.floor(fixes.length * 0.2)
+  const to = Math.floor(fixes.length * 0.8)
+  const gone = fixes.slice(from, to)
+  expect(gone.length).toBeGreaterThan(300)
+  const now = fixes[to]!.recordedAt
+  let { state } = fold(plan, [...fixes.slice(0, from), fixes[to]!], now)
+  const late: TripEvent[] = []
+  for (const fix of gone) {
+    const step = advance(state, fix, now, plan)
+    expect(step.verdict).toBe('LATE')
+    expect(step.state.head.t).toBe(now)
+    late.push(...step.events)
+    state = step.state
+  }
+  for (const fix of fixes.slice(to + 1)) state = advance(state, fix, fix.recordedAt, plan).state
+  expect(told(state, plan)).toEqual(told(clean.state, plan))
+  expect(late.filter((e) => e.kind === 'arrived').every((e) => e.late)).toBe(true)
+  expect(new Set(late.filter((e) => e.kind === 'arrived').map((e) => e.stop)).size).toBeGreaterThanOrEqual(2)
+})
+
 test('[T2] a fix from before the checkpoint is history only, and a whole trip of any length keeps a bounded state', () => {
   const plan = planOn(road(8, 400), 1)
   const fixes = drive(plan, 8, { every: 1, speed: 6 }).map((d) => d.fix)

@@ -124,9 +124,13 @@ export function advance(state: TripState, fix: Fix, now: Millis, plan: TripPlan 
   const rows = fixes.slice(0, at * ROW)
   rows.push(s.t, s.seq, s.lng, s.lat, s.accuracy, s.speed, s.heading)
   for (let i = at * ROW; i < count * ROW; i++) rows.push(fixes[i]!)
-  const prior = copyFold(t === newest ? state.prior : state.base)
+  // A drained queue comes in order, just before the newest fix that went ahead of it: then it goes on from there, not from the checkpoint.
+  const next = groupStart(fixes, count - 1)
+  const drained = at === next && (at === 0 || fixes[(at - 1) * ROW]! < t)
+  const prior = copyFold(t === newest || drained ? state.prior : state.base)
   const last = groupStart(rows, count)
-  if (t !== newest) foldRows(prior, rows, 0, last, plan)
+  if (drained) foldRows(prior, rows, at, last, plan)
+  else if (t !== newest) foldRows(prior, rows, 0, last, plan)
   const head = copyFold(prior)
   foldRows(head, rows, last, count + 1, plan)
   return {

@@ -74,12 +74,11 @@ const SOURCE: Record<OrderEvent['source'], string> = {
 }
 const EVENT: Record<string, string> = {
   'order.received': 'Order received',
-  'order.created': 'Order received',
-  'order.processed': 'Preparation started',
+  'order.processed': 'Put on a run',
   'order.shipped': 'Ready to go',
   'order.held': 'Put on hold',
   'order.released': 'Taken off hold',
-  'order.assigned': 'Assigned to a run',
+  'order.assigned': 'Given to a driver',
   'order.unassigned': 'Taken off its run',
   'order.started': 'Out for delivery',
   'order.arrived': 'Driver arrived at the door',
@@ -88,8 +87,7 @@ const EVENT: Record<string, string> = {
   'order.retried': 'Another attempt',
   'order.made_available': 'Waiting for pickup',
   'order.return_started': 'Going back to the shop',
-  'order.returned': 'Going back to the shop',
-  'order.return_received': 'Back at the shop',
+  'order.returned': 'Back at the shop',
   'order.completed': 'Completed',
   'order.cancelled': 'Cancelled',
   'order.lost': 'Lost',
@@ -97,7 +95,7 @@ const EVENT: Record<string, string> = {
   'order.window_changed': 'Arrival window changed',
   'order.link_created': 'Customer link made',
   'order.link_revoked': 'Customer link withdrawn',
-  'order.corrected': 'Corrected',
+  'order.conflict': 'The driver reported what no longer applied',
 }
 const PROBLEM: Record<string, string> = {
   AUTH: 'You are signed out. Sign in again.',
@@ -132,6 +130,7 @@ const DEGRADED: Record<string, string> = {
   positions: 'The position store is away: vehicles of other servers may lag up to 15 s.',
   database: 'The database is away: the map moves but nothing is saved, and changes are refused.',
   router: 'The router is away: new routes are straight lines, and arrival windows wait.',
+  slow: 'The server is slow: positions may lag.',
   journal: 'Fixes are not being saved: devices keep them until this is mended.',
 }
 
@@ -163,7 +162,6 @@ export const words = {
 
   filter: FILTER,
   filters: 'Filter the drivers',
-  chip: (f: Filter, n: number): string => `${FILTER[f]}, ${n}`,
   search: { label: 'Search drivers and orders', hint: 'Driver, vehicle, order or address', clear: 'Clear the search' },
   found: (drivers: number): string => plural(drivers, 'driver', 'drivers'),
   foundOrders: 'Orders',
@@ -192,13 +190,11 @@ export const words = {
   unsaved: 'Not saved',
   stopsLeft: (n: number): string => (n === 0 ? 'No stops left' : `${stops(n)} left`),
   noRun: 'No run',
-  next: (w: ShownWindow): string => span(w),
   nextLabel: (w: ShownWindow): string => `next stop between ${clockTime(w.from)} and ${clockTime(w.to)}`,
   unknownWindow: 'No estimate',
 
   tabs: { list: 'Drivers', map: 'Map', alerts: 'Alerts' },
   close: 'Close',
-  back: 'Back to the list',
   theme: (next: 'light' | 'dark') => (next === 'dark' ? 'Use the dark theme' : 'Use the light theme'),
 
   driver: {
@@ -221,6 +217,10 @@ export const words = {
     finished: (n: number): string => `${stops(n)} finished`,
     assign: 'Give this run to',
     assignGo: 'Assign',
+    assignNobody: 'Everybody has a run already.',
+    handOver: 'Hand over',
+    draft: 'Runs that wait for a driver',
+    stopCount: (n: number): string => stops(n),
     insert: 'Add an order',
     insertWhat: 'Order to add',
     insertNone: 'There is no order without a run.',
@@ -229,7 +229,6 @@ export const words = {
     insertNext: 'As the next stop',
     insertLast: 'As the last stop',
     insertGo: 'Add',
-    unassigned: 'Nobody drives this run.',
   },
   run: RUN,
   stop: {
@@ -301,14 +300,12 @@ export const words = {
     promiseNone: 'No promise',
     promiseIn: (w: Span): string => span(w),
     nameMissing: 'A name is needed.',
-    serviceWrong: 'Between 0 and 60 minutes.',
     go: 'Create the order',
     going: 'Creating…',
     made: (number: string): string => `Order ${number} is made`,
     assign: 'Who drives it?',
     assignWhy: 'Nearest first. It goes where it adds the least way.',
     assignTo: (name: string): string => `Assign to ${name}`,
-    later: 'Assign it later',
     onRun: (left: number): string => `${stops(left)} left`,
     newRun: 'idle, gets a new run',
     noCandidates: 'No driver has a position. Assign it later.',
@@ -335,9 +332,6 @@ export const words = {
   map: {
     none: 'The map can’t be drawn in this browser. The list has everything.',
     fit: 'Show all vehicles',
-    zoomIn: 'Zoom in',
-    zoomOut: 'Zoom out',
-    legend: 'What the marks mean',
     hover: (name: string, state: string): string => `${name} · ${state}`,
   },
 

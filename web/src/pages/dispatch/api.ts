@@ -22,7 +22,7 @@ export interface TrailPoint {
 
 export interface Api {
   city(): Answer<CityInfo>
-  runs(): Answer<{ runs: RunView[] }>
+  runs(status: RunView['status']): Answer<{ runs: RunView[] }>
   run(id: string): Answer<RunView>
   trail(driverId: string, from: Millis, to: Millis): Answer<{ points: TrailPoint[] }>
   orders(query: {
@@ -62,7 +62,7 @@ export function api(token: string, signedOut: () => void): Api {
   const id = encodeURIComponent
   return {
     city: () => get('/v1/city'),
-    runs: () => get('/v1/runs'),
+    runs: (status) => get(`/v1/runs?status=${status}`),
     run: (runId) => get(`/v1/runs/${id(runId)}`),
     trail: (driverId, from, to) => get(`/v1/drivers/${id(driverId)}/trail?from=${Math.floor(from)}&to=${Math.ceil(to)}`),
     orders: (query) => {

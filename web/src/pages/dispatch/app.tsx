@@ -293,6 +293,7 @@ function Dispatch({ api, desk, signOut }: { api: Api; desk: Desk; signOut: () =>
                   if (at) map.current?.show(at)
                 }}
                 onOrder={toOrder}
+                onDriver={toDriver}
                 onClose={close}
                 say={say}
               />

@@ -25,6 +25,18 @@ export function nearest(vehicles: Iterable<Vehicle>, door: LngLat, count: number
   return out.sort((a, b) => cost(a) - cost(b)).slice(0, count)
 }
 
+/** Who has no run, nearest to the door first, those without a position last. */
+export function candidatesFor(vehicles: Iterable<Vehicle>, door: LngLat | null): Vehicle[] {
+  const away = (v: Vehicle): number => {
+    const at = placeOf(v)
+    return at && door ? distance(at, door) : Number.MAX_SAFE_INTEGER
+  }
+  return [...vehicles]
+    .filter((v) => v.row.run === null)
+    .sort((a, b) => away(a) - away(b) || a.row.no - b.row.no)
+    .slice(0, 100)
+}
+
 export function Candidates(props: {
   api: Api
   desk: Desk

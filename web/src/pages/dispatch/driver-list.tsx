@@ -113,10 +113,9 @@ export function DriverList(props: DriverListProps) {
               key={f}
               className={`chip chip-${f}`}
               aria-pressed={filter === f}
-              aria-label={words.chip(f, tally[f])}
               onClick={() => props.onFilter(f)}
             >
-              {words.filter[f]}
+              {`${words.filter[f]} `}
               <span className="chip-count">{tally[f].toLocaleString('en')}</span>
             </button>
           ))}

@@ -7,6 +7,7 @@ import { words } from '../../ui/words-dispatch.ts'
 import type { Answer, Api } from './api.ts'
 import type { Desk } from './desk.ts'
 import { placeOf, type Vehicle } from './fleet.ts'
+import { DraftRuns, HandOver } from './hand-over.tsx'
 import { cheapest } from './insertion.ts'
 import { Mark, markOf, PanelHead, Trouble, Waiting } from './mark.tsx'
 import { isSilent } from './standing.ts'
@@ -24,6 +25,7 @@ export interface DriverPanelProps {
   onTrail: () => void
   onLocate: () => void
   onOrder: (id: string) => void
+  onDriver: (id: string) => void
   onClose: () => void
   say: (text: string) => void
 }
@@ -64,10 +66,13 @@ export function DriverPanel(props: DriverPanelProps) {
         </div>
         {props.trailShown && props.trailText && <p className="hush small">{props.trailText}</p>}
         {row.run === null ? (
-          <div className="empty">
-            <p>{words.driver.idleTitle}</p>
-            <p className="hush">{words.driver.idleWhy}</p>
-          </div>
+          <>
+            <div className="empty">
+              <p>{words.driver.idleTitle}</p>
+              <p className="hush">{words.driver.idleWhy}</p>
+            </div>
+            <DraftRuns api={props.api} vehicle={v} say={props.say} />
+          </>
         ) : run.kind === 'waiting' ? (
           <Waiting lines={6} />
         ) : run.kind === 'failed' ? (
@@ -86,6 +91,7 @@ function Run(props: Omit<DriverPanelProps, 'run'> & { run: RunView }) {
   const [fault, setFault] = useState<{ code: string } | null>(null)
   const [sure, setSure] = useState(false)
   const [adding, setAdding] = useState(false)
+  const [giving, setGiving] = useState(false)
 
   const act = async (what: Answer<RunView>, done: string): Promise<void> => {
     setBusy(true)
@@ -148,6 +154,11 @@ function Run(props: Omit<DriverPanelProps, 'run'> & { run: RunView }) {
             {words.driver.insert}
           </Button>
         )}
+        {open && (
+          <Button size="small" icon="user" aria-expanded={giving} disabled={busy} onClick={() => setGiving(!giving)}>
+            {words.driver.handOver}
+          </Button>
+        )}
         {run.status === 'started' && next === -1 && (
           <Button size="small" look="primary" disabled={busy} onClick={() => act(api.finish(run.id), words.done.runFinished)}>
             {words.driver.finish}
@@ -168,6 +179,7 @@ function Run(props: Omit<DriverPanelProps, 'run'> & { run: RunView }) {
           onYes={() => act(api.cancelRun(run.id), words.done.runCancelled)}
         />
       )}
+      {giving && <HandOver api={api} desk={props.desk} run={run} onDriver={props.onDriver} say={say} />}
       {adding && (
         <Insert
           api={api}
