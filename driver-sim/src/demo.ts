@@ -34,7 +34,7 @@ export async function demo(
   ])
   const first = fleet.vans.slice(0, 3)
   const deadline = clock.now() + 20_000
-  while (clock.now() < deadline && !(first.length > 0 && first.every((v) => v.load && v.driver.outbox.head.kept > 0)))
+  while (clock.now() < deadline && !(first.length > 0 && first.every((v) => v.load && v.driver.outbox.head.kept > 3)))
     await pause(100)
   const loadLater = async (van: Van | undefined): Promise<void> => {
     if (van?.driver.at) van.next = await fleet.load(van.id, van.driver.at, 4, rng)

@@ -178,7 +178,8 @@ export async function openDriver(options: DriverOptions): Promise<SimDriver> {
       van = parkedAt(0, van.t)
       place = null
       lay(view, null)
-      if (before !== undefined && on) van = { ...van, along: secondsBefore(on, van.along, before) }
+      // In the middle of a leg it is moving: a phone that stands has no heading, and a street driven both ways would be ambiguous.
+      if (before !== undefined && on) van = { ...van, ...secondsBefore(on, van.along, before) }
       return new Promise<void>((resolve) => {
         done = resolve
         finish()

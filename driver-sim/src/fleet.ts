@@ -273,7 +273,7 @@ async function doors(options: FleetOptions): Promise<Place[]> {
 
 /** Doors that one van can serve: drawn from those nearest to a place, so that legs are minutes and not hours. */
 export function nearby(pool: readonly Place[], to: LngLat, n: number, rng: Random): Place[] {
-  const close = [...pool].sort((a, b) => distance(a.at, to) - distance(b.at, to)).slice(0, Math.max(n * 5, 20))
+  const close = [...pool].sort((a, b) => distance(a.at, to) - distance(b.at, to)).slice(0, Math.max(n * 4, 16))
   const out: Place[] = []
   while (out.length < n && close.length > 0) out.push(...close.splice(rng.int(close.length), 1))
   return out

@@ -112,8 +112,8 @@ test('steps of a tenth and of ten seconds end at the same door at nearly the sam
 
 test('a van can be placed a given time before its next door', () => {
   const on = make(11)
-  const from = secondsBefore(on, 0, 45)
-  let van = parkedAt(from)
+  let van = { ...parkedAt(0), ...secondsBefore(on, 0, 45) }
+  expect(van.speed).toBeGreaterThan(2)
   let t = 0
   while (van.doing === 'driving' && t < 300) {
     van = drive(on, van, 1).vehicle
@@ -122,7 +122,7 @@ test('a van can be placed a given time before its next door', () => {
   expect(van.along).toBeCloseTo(700, 0)
   expect(t).toBeGreaterThan(30)
   expect(t).toBeLessThan(90)
-  expect(secondsBefore(on, 650, 500)).toBe(650)
+  expect(secondsBefore(on, 650, 500)).toEqual({ along: 650, speed: 0 })
 })
 
 test('noise is as wide as it says, keeps its direction for a while, and the accuracy told covers it', () => {

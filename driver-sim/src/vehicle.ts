@@ -184,13 +184,14 @@ export function truth(on: Road, vehicle: Vehicle): Truth {
   return { at, heading, speed: vehicle.speed, along: vehicle.along }
 }
 
-/** Where on the way from `from` metres to its next door a van is `seconds` before it gets there; `from` itself when the leg is shorter. */
-export function secondsBefore(on: Road, from: Metres, seconds: Seconds): Metres {
-  const seen: Metres[] = []
+/** Where on the way from `from` metres to its next door a van is `seconds` before it gets there, and how fast; `from` itself when the leg is shorter. */
+export function secondsBefore(on: Road, from: Metres, seconds: Seconds): Pick<Vehicle, 'along' | 'speed'> {
+  const seen: Vehicle[] = []
   let van = parkedAt(from)
   for (let i = 0; i < 3600 && van.doing === 'driving'; i++) {
-    seen.push(van.along)
+    seen.push(van)
     van = drive(on, van, 1).vehicle
   }
-  return seen[Math.max(0, seen.length - 1 - Math.round(seconds))] ?? from
+  const { along, speed } = seen[Math.max(0, seen.length - 1 - Math.round(seconds))] ?? van
+  return { along, speed }
 }

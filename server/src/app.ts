@@ -1,7 +1,7 @@
 // Stores, a city and a configuration in; a serving process out: the parts, wired by hand.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Bbox, LngLat, Millis } from '@doorstep/shared/units'
+import type { Bbox, LngLat, Millis, RunId } from '@doorstep/shared/units'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
 import { Server, type ServerOptions } from 'socket.io'
@@ -61,6 +61,8 @@ export interface App {
 }
 
 const DAY = 86_400_000
+/** After the bus was away rights are looked at again for so long, ms. */
+const DEAF_MS = 15_000
 
 /** Listens, then serves. Rejects when the port is taken. */
 export async function openApp(parts: AppParts): Promise<App> {
@@ -134,6 +136,7 @@ export async function openApp(parts: AppParts): Promise<App> {
     random: parts.random,
     degraded: () => health.state().degraded,
     shared: positions.kind === 'redis',
+    deaf: () => now() - health.deafAt() < DEAF_MS,
     onError,
   }
   // Nobody has business in the main namespace.
@@ -173,6 +176,7 @@ export async function openApp(parts: AppParts): Promise<App> {
   /** Positions that the store lost are those of the newest kept fixes; then what was learned, and what has grown too old. */
   async function warm(): Promise<void> {
     await tracks.refresh()
+    const runs = new Map((await orders.drivers()).map((driver) => [driver.no, driver.run?.id ?? null]))
     for (const { no, t, seq, lng, lat, speed, heading, accuracy } of await journal.last()) {
       if (tracks.get(no)) continue
       tracks.put({
@@ -183,7 +187,8 @@ export async function openApp(parts: AppParts): Promise<App> {
         heading,
         speed,
         accuracy,
-        run: null,
+        // Which run, but not where on it: the first fix tells. Version 0 is no version of a route.
+        run: (runs.get(no) ?? null) as RunId | null,
         routeVersion: 0,
         along: 0,
         offRoute: false,

@@ -15,6 +15,8 @@ export interface State {
 }
 export interface Health {
   state(): State
+  /** When the bus between nodes was last found away; 0 when never. */
+  deafAt(): Millis
   close(): void
 }
 
@@ -35,6 +37,7 @@ interface Parts {
 export function health({ sql, positions, router, journal, now }: Parts): Health {
   let seen: Pick<State, 'database' | 'positions' | 'router'> = { database: true, positions: true, router: true }
   let slow = false
+  let deafAt = 0
   let due = now() + EVERY_MS
   let looking = false
   const timer = setInterval(async () => {
@@ -44,6 +47,7 @@ export function health({ sql, positions, router, journal, now }: Parts): Health 
     looking = true
     const [database, store, roads] = await Promise.all([ask(sql), ask(positions), ask(router)])
     seen = { database, positions: store, router: roads }
+    if (store !== true) deafAt = now()
     looking = false
   }, EVERY_MS)
 
@@ -58,6 +62,7 @@ export function health({ sql, positions, router, journal, now }: Parts): Health 
       ].filter(Boolean)
       return { ready: database === true, ...seen, database, degraded }
     },
+    deafAt: () => deafAt,
     close: () => clearInterval(timer),
   }
 }

@@ -36,7 +36,9 @@ export function etas(calibration: () => Calibration): EtaOf {
   return (run, index, track, now) => {
     if (run === null || run.status === 'draft' || run.status === 'assigned') return { kind: 'unknown', why: 'not_started' }
     if (run.status !== 'started') return { kind: 'unknown', why: 'finished' }
-    if (track === null || track.run !== run.id) return { kind: 'unknown', why: 'no_position' }
+    // Metres along another version of the route say nothing of this one.
+    if (track === null || track.run !== run.id || track.routeVersion !== run.routeVersion)
+      return { kind: 'unknown', why: 'no_position' }
     return etaTo(planOf(run), track, index, now, calibration())
   }
 }

@@ -99,7 +99,7 @@ export async function customerWorld(options: { mapboxToken?: string; port?: numb
       links.set(token, { view, mute: links.get(token)?.mute ?? false })
     },
     tell: (event, ...args) => void nsp.emit(event, ...(args as never)),
-    drop: () => io.disconnectSockets(true),
+    drop: () => nsp.disconnectSockets(true),
     watched: () => new Promise((done) => seen.push(done)),
     async close() {
       await io.close()

@@ -1,7 +1,7 @@
 // The dispatcher's page in a real browser: the server's fleet on its list and map, work done through it, and every state of it accessible.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { DriverRow, OrderDetail, RunView } from '@doorstep/shared/api'
+import type { DriverCreated, DriverRow, OrderDetail, RunView } from '@doorstep/shared/api'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { ask, batch, call, company, connect, hangUp, type Node, newQid, startNode } from '../server/world.ts'
@@ -23,7 +23,7 @@ beforeAll(async () => {
     fleetStage({ drivers: 80, seed: 5 }),
     startNode({ WEB_DIST: dist }),
   ])
-})
+}, 240_000)
 afterAll(async () => {
   await browser?.close()
   await stage?.close()
@@ -271,6 +271,47 @@ test('with the real server: an order is made by a click on the map, put on a run
   const run = await ask<RunView>(node, 'GET', `/v1/runs/${c.run.id}`)
   expect(run.stops.map((s) => s.recipient)).toContain('Greta Lindqvist')
   expect(run.routeVersion).toBeGreaterThan(c.run.routeVersion)
+}, 90_000)
+
+test('with the real server: a delivery fails with its reason, the run is handed over, and both are told on the order', async () => {
+  const c = await company(node, 2, 23)
+  const other = await ask<DriverCreated>(node, 'POST', '/v1/drivers', { name: 'Relief Driver', vehicle: 'Spare van' })
+  const page = await signedIn()
+  await page.getByRole('option', { name: new RegExp(c.driver.driver.name) }).click()
+  await page.locator('.stop[aria-current]').getByRole('button', { name: 'Failed…' }).click()
+  await page.getByLabel('Why did it fail?').selectOption({ label: 'Refused' })
+  await page.getByRole('button', { name: 'Record the failure' }).click()
+  await page.getByText('1 of 2 stops done').first().waitFor()
+  const failed = await ask<OrderDetail>(node, 'GET', `/v1/orders/${c.run.stops[0]!.orderId}`)
+  expect(failed.order.status).toBe('delivery_attempted')
+  await page.getByRole('button', { name: 'Hand over' }).click()
+  await page.getByLabel('Give this run to').selectOption({ label: 'Relief Driver · Spare van' })
+  await page.getByRole('button', { name: 'Assign', exact: true }).click()
+  await page.getByRole('heading', { name: 'Relief Driver', level: 2 }).waitFor()
+  await page.locator('.stop').first().waitFor()
+  expect((await ask<RunView>(node, 'GET', `/v1/runs/${c.run.id}`)).driverId).toBe(other.driver.id)
+  await page.locator('.stop-failed .stop-label').click()
+  await page.getByText('Delivery failed').first().waitFor()
+  await page.locator('.timeline').getByText('Refused').waitFor()
+}, 90_000)
+
+test('with the real server: an order is found by its number and cancelled, but only when asked twice', async () => {
+  const c = await company(node, 2, 24)
+  const { order } = c.orders[1]!
+  const page = await signedIn()
+  await page.getByRole('searchbox').fill(order.number)
+  await page
+    .getByRole('region', { name: 'Orders' })
+    .getByRole('button', { name: new RegExp(order.number) })
+    .click()
+  await page.getByRole('button', { name: 'Cancel the order' }).click()
+  await page.getByRole('button', { name: 'Keep it' }).click()
+  expect((await ask<OrderDetail>(node, 'GET', `/v1/orders/${order.id}`)).order.status).toBe('out_for_delivery')
+  await page.getByRole('button', { name: 'Cancel the order' }).click()
+  await page.getByRole('button', { name: 'Yes, cancel it' }).click()
+  await page.locator('.facts').getByText('Cancelled').waitFor()
+  await page.locator('.timeline').getByText('Cancelled').waitFor()
+  expect((await ask<OrderDetail>(node, 'GET', `/v1/orders/${order.id}`)).order.status).toBe('cancelled')
 }, 90_000)
 
 test('with the real server: a session that is revoked ends on the page at once', async () => {

@@ -15,7 +15,7 @@ beforeAll(async () => {
   await built()
   stage = await fleetStage({ drivers: DRIVERS, seed: 11, allMoving: true })
   browser = await launchChromium()
-})
+}, 240_000)
 afterAll(async () => {
   await browser?.close()
   await stage?.close()

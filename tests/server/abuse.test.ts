@@ -375,7 +375,7 @@ test('B47 B48 a driver acts on his own stops alone, once, and not on what is ove
 })
 
 test('compact frames: a fix is kept, garbage is refused, and without hello it is BAD_BATCH', async () => {
-  const { encodePings } = await import('@doorstep/shared/compact')
+  const { decodeTrack, encodePings } = await import('@doorstep/shared/compact')
   const raw = await new Raw().device()
   const bytes = Buffer.from(encodePings({ live: false, sentAt: Date.now(), items: [c.fix(1, 60), c.fix(2, 70)] }))
   await raw.fault(bytes, 'BAD_BATCH')
@@ -385,6 +385,17 @@ test('compact frames: a fix is kept, garbage is refused, and without hello it is
   raw.ws.send(bytes)
   expect(await raw.hears('42/driver,["kept"')).toContain(`"upto":2`)
   await raw.fault(Buffer.from([1, 2, 3, 4]), 'BAD_BATCH')
+  const page = new Raw()
+  await page.hears('0')
+  page.ws.send(`40/watch,${JSON.stringify({ token: c.orders[0]!.link.token, compact: true })}`)
+  await page.hears('40/watch')
+  page.ws.send('42/watch,1["watch"]')
+  await page.hears('43/watch,1')
+  const track = new Promise<Buffer>((resolve) => page.ws.on('message', (data, binary) => binary && resolve(data as Buffer)))
+  raw.ws.send(Buffer.from(encodePings({ live: false, sentAt: Date.now(), items: [c.fix(3, 80)] })))
+  await raw.hears('42/driver,["kept",{"qid"')
+  raw.ws.send(Buffer.from(encodePings({ live: false, sentAt: Date.now(), items: [c.fix(4, 90)] })))
+  expect(decodeTrack(await track)).toMatchObject({ ok: true, value: { kept: true, stopsLeft: 1 } })
   raw.ws.send(Buffer.from([0x77]))
   await raw.closed
 })

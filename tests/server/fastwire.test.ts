@@ -100,6 +100,22 @@ test('compact messages of a program and the stock messages of a page are heard o
   await cut
 })
 
+test('a page that reads nothing makes its line wait, and is gone when it is cut', async () => {
+  const { page, socket, nsp } = await pair({ parser, transports: ['websocket'], perMessageDeflate: false })
+  const line = lineOf(socket)
+  const tcp = (page.io.engine.transport as unknown as { ws: { _socket: { pause(): void; resume(): void } } }).ws._socket
+  tcp.pause()
+  const frame = frameOf(nsp, 'bytes', BYTES)
+  for (let i = 0; i < 500 && line.waiting() <= 262_144; i++) {
+    line.send(frame)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(line.waiting()).toBeGreaterThan(262_144)
+  const gone = new Promise((resolve) => socket.on('disconnect', resolve))
+  line.cut()
+  expect(await gone).toMatch(/transport/)
+})
+
 test('a server without our parser says that it hears no compact messages', async () => {
   const { socket } = await pair({ transports: ['websocket'] })
   expect(onCompact(socket, () => {})).toBe(false)

@@ -147,3 +147,32 @@ test('[P2] a batch is answered by its ack and by kept; what is sent again is kep
   expect(await call(phone, 'pings', batch(qid, [c.fix(40, 400)]))).toMatchObject({ ok: false, code: 'GAP', expect: 31 })
   expect(await call(phone, 'skip', { v: 1, qid, from: 31, to: 39, reason: 'full' })).toMatchObject({ ok: true })
 })
+
+test('a phone whose clock is an hour ahead is put right: its fixes are kept, and seen as of now', async () => {
+  const c = await company(node, 1, 7)
+  const customer = await connect(node, '/watch', c.orders[0]!.link.token)
+  await call(customer, 'watch')
+  const phone = await connect(node, '/driver', c.driver.device.token)
+  const qid = newQid()
+  const ahead = Date.now() + 3_600_000
+  await call(phone, 'hello', { v: 1, qid, sentAt: ahead })
+  const seen = heard<TrackView>(customer, 'track')
+  const fix = c.fix(1, c.run.stops[0]!.along - 300, { t: ahead })
+  expect(await call(phone, 'pings', { v: 1, qid, sentAt: ahead, items: [fix] })).toEqual({ ok: true, qid, upto: 1, rejected: [] })
+  expect(Math.abs((await seen).t - Date.now())).toBeLessThan(5_000)
+})
+
+test('a failed door is an alert, and what the customer sees says so', async () => {
+  const c = await company(node, 1, 8)
+  const desk = await connect(node, '/fleet', ADMIN_KEY)
+  await call(desk, 'roster')
+  const customer = await connect(node, '/watch', c.orders[0]!.link.token)
+  await call(customer, 'watch')
+  const alert = heard<{ kind: string; orderId: string }>(desk, 'alert', (m) => m.kind === 'failed')
+  const told = heard<OrderView>(customer, 'order', (o) => o.status === 'delivery_attempted')
+  const phone = await connect(node, '/driver', c.driver.device.token)
+  const act = { idemKey: newQid(), type: 'failed', reason: 'nobody_home', stopId: c.run.stops[0]!.id, at: Date.now() }
+  expect(await call(phone, 'act', act)).toMatchObject({ ok: true })
+  expect((await alert).orderId).toBe(c.orders[0]!.order.id)
+  expect((await told).attempt).toMatchObject({ reason: 'nobody_home' })
+})

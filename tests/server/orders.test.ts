@@ -375,6 +375,23 @@ describe.each(['postgres', 'pglite'] as const)('over %s', (kind) => {
     expect(steps).toEqual(['received', 'processing', 'shipped', 'out_for_delivery', 'delivered'])
   })
 
+  test('the list of runs has every run that is not over, and only the last of those that are', async () => {
+    t.tick(1)
+    const { run } = await t.aStartedRun(1)
+    t.tick(1)
+    const done = await t.aStartedRun(1)
+    await t.orders.finish(done.run.id as RunId, t.by())
+    const ids = (await t.orders.runs()).map((r) => r.id)
+    expect(ids.slice(0, 2)).toEqual([done.run.id, run.id])
+    expect((await t.orders.runs('started')).map((r) => r.status)).not.toContain('finished')
+    expect((await t.orders.runs('finished')).map((r) => r.id)).toContain(done.run.id)
+    const { rows } = await t.sql.query<{ n: number }>(
+      `select count(*) as n from runs where status in ('draft', 'assigned', 'started')`,
+    )
+    expect((await t.orders.runs()).filter((r) => r.status !== 'finished' && r.status !== 'cancelled').length).toBe(rows[0]!.n)
+    expect((await t.orders.runs()).every((r) => r.route.line.length === 0)).toBe(true)
+  })
+
   test('a driver drives one run at a time, and an order is on one run at a time', async () => {
     const { run, driver } = await t.aStartedRun(1)
     const order = await t.anOrder()

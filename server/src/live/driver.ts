@@ -9,7 +9,7 @@ import type { Millis } from '@doorstep/shared/units'
 import type { Namespace, Socket } from 'socket.io'
 import type { Device, RunPlan } from '../orders/port.ts'
 import { onCompact } from './fastwire.ts'
-import { cutSlow, guard, type Served, serve } from './guard.ts'
+import { cutSlow, guard, rechecks, type Served, serve } from './guard.ts'
 import { attach, handler, shape } from './handlers.ts'
 import type { Edge, LiveParts } from './parts.ts'
 
@@ -238,11 +238,17 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
   })
   parts.auth.onRevoked((kind, id) => {
     const session = kind === 'device' ? byDevice.get(id) : undefined
-    if (!session) return
+    if (session) dismiss(session)
+  })
+  function dismiss(session: Session): void {
     session.socket.emit('revoked', {})
     session.socket.disconnect(true)
-  })
-  const sweep = setInterval(() => cutSlow(sessions, now(), () => parts.door.count('driver', 'slow')), 1_000)
+  }
+  const recheck = rechecks(sessions, (token) => parts.auth.device(token), dismiss)
+  const sweep = setInterval(() => {
+    cutSlow(sessions, now(), () => parts.door.count('driver', 'slow'))
+    recheck(now(), parts.deaf()).catch((error) => parts.onError(error, 'auth'))
+  }, 1_000)
 
   return { close: () => clearInterval(sweep) }
 }

@@ -82,6 +82,8 @@ export interface Line {
   send(frame: Frame): void
   /** Bytes not yet taken by the network; by the stock way packets count as 1 KiB each. */
   waiting(): number
+  /** Ends the connection without waiting for what is not read. */
+  cut(): void
 }
 
 /** The line of a socket: straight to TCP when everything looks as we know it, else as Socket.IO sends. */
@@ -92,7 +94,8 @@ export function lineOf(socket: Socket): Line {
   }
   const tcp = tcpOf(socket)
   const stock = (frame: Frame) => void socket.emit(frame.event, frame.value)
-  if (tcp === null) return { direct: false, send: stock, waiting: () => conn.writeBuffer.length * PACKET }
+  if (tcp === null)
+    return { direct: false, send: stock, waiting: () => conn.writeBuffer.length * PACKET, cut: () => void socket.disconnect(true) }
   return {
     direct: true,
     send(frame) {
@@ -101,6 +104,7 @@ export function lineOf(socket: Socket): Line {
       else if (tcp.writable) tcp.write(frame.bytes)
     },
     waiting: () => tcp.writableLength + conn.writeBuffer.length * PACKET,
+    cut: () => void tcp.destroy(),
   }
 }
 /** What a packet that Socket.IO holds is reckoned at, bytes. */

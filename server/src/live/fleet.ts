@@ -1,13 +1,14 @@
 // A dispatcher's session and map window in; the roster, what changed in it, and frames of who moved inside the window, out.
-import type { DriverRow } from '@doorstep/shared/api'
+import type { DriverRow, OrderRow } from '@doorstep/shared/api'
 import { type FleetTick, fleetCounts, fleetTick } from '@doorstep/shared/frame'
+import type { Alert } from '@doorstep/shared/protocol'
 import { ok } from '@doorstep/shared/result'
 import { type Freshness, freshness, STALE_MS, type Track } from '@doorstep/shared/track'
 import type { Bbox, DriverId, DriverNo, Millis, OrderId } from '@doorstep/shared/units'
 import type { Namespace } from 'socket.io'
 import type { RunPlan, Session } from '../orders/port.ts'
 import { type Frame, frameOf } from './fastwire.ts'
-import { BUSY_BYTES, cutSlow, guard, type Served, serve } from './guard.ts'
+import { BUSY_BYTES, cutSlow, guard, rechecks, type Served, serve } from './guard.ts'
 import { attach, handler, shape } from './handlers.ts'
 import type { FleetEdge, LiveParts } from './parts.ts'
 
@@ -288,10 +289,26 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
     records
       .row(id)
       .then((row) => {
-        if (row) send(frameOf(nsp, 'order', row))
+        if (!row) return
+        send(frameOf(nsp, 'order', row))
+        if (row.status === 'delivery_attempted' && failures.get(id) !== row.version) failed(row)
       })
       .catch((error) => parts.onError(error, 'order'))
   })
+  /** Every node hears of the order, so that each tells its own dispatchers; a thing told twice has one id. */
+  function failed(row: OrderRow): void {
+    if (failures.size > 1_000) failures.clear()
+    failures.set(row.id, row.version)
+    const alert: Alert = {
+      id: `failed:${row.id}:${row.version}`,
+      kind: 'failed',
+      at: row.updatedAt,
+      driverId: row.driverId ?? '',
+      orderId: row.id,
+    }
+    send(frameOf(nsp, 'alert', alert))
+  }
+  const failures = new Map<string, number>()
   orders.onRun((id) => {
     if (loaded === null) return
     orders
@@ -309,10 +326,14 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
   parts.auth.onRevoked((kind, id) => {
     if (kind === 'session') for (const desk of desks) if (desk.session.id === id) dismiss(desk)
   })
+  const recheck = rechecks(desks, (token) => parts.auth.session(token), dismiss)
   const timers = [
     setInterval(frames, FRAME_MS),
     setInterval(rows, ROWS_MS),
-    setInterval(() => cutSlow(desks, now(), () => parts.door.count('fleet', 'slow')), 1_000),
+    setInterval(() => {
+      cutSlow(desks, now(), () => parts.door.count('fleet', 'slow'))
+      recheck(now(), parts.deaf()).catch((error) => parts.onError(error, 'auth'))
+    }, 1_000),
   ]
 
   return {

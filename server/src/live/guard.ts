@@ -49,11 +49,41 @@ function refusal(code: Code): Error {
 /** A socket that is served, with what waits to be read by it. */
 export interface Served {
   readonly socket: Socket
+  /** What it came in with: looked at again when word of a revocation may have been lost. */
+  readonly token: string
   readonly line: Line
   /** Since when too much waits; 0 when it doesn't. */
   fullSince: Millis
 }
-export const serve = (socket: Socket): Served => ({ socket, line: lineOf(socket), fullSince: 0 })
+export const serve = (socket: Socket): Served => ({
+  socket,
+  token: String((socket.handshake.auth as Record<string, unknown>).token),
+  line: lineOf(socket),
+  fullSince: 0,
+})
+
+/** How often rights are looked at again while other nodes can't be heard, ms; what auth remembers of a token may be as old again. */
+const RECHECK_MS = 4_000
+
+/** To be called every second or so: while `deaf`, asks for every socket's right again, one after the other, and gives those that ended to `onOver`. */
+export function rechecks<S extends Served>(
+  all: ReadonlySet<S>,
+  who: (token: string) => Promise<unknown>,
+  onOver: (served: S) => void,
+) {
+  let asked = 0
+  let asking = false
+  return async (now: Millis, deaf: boolean): Promise<void> => {
+    if (!deaf || asking || now - asked < RECHECK_MS) return
+    asked = now
+    asking = true
+    try {
+      for (const served of [...all]) if ((await who(served.token)) === null && all.has(served)) onOver(served)
+    } finally {
+      asking = false
+    }
+  }
+}
 
 /** Above this the position lane waits for the socket, bytes. */
 export const BUSY_BYTES = 65_536
@@ -68,9 +98,7 @@ export function cutSlow(all: Iterable<Served>, now: Millis, onCut: () => void): 
     else if (served.fullSince === 0) served.fullSince = now
     else if (now - served.fullSince >= FULL_MS) {
       onCut()
-      // Closing politely would wait behind what is not read.
-      served.socket.conn.transport.emit('error', new Error('slow'))
-      served.socket.disconnect(true)
+      served.line.cut()
     }
   }
 }

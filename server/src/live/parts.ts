@@ -36,6 +36,8 @@ export interface LiveParts {
   readonly degraded: () => readonly string[]
   /** There are other nodes, and word of their changes may be lost: what is watched is asked for again with each heartbeat. */
   readonly shared: boolean
+  /** Other nodes can't be heard now, or could not a moment ago: a revocation may have been missed. */
+  readonly deaf: () => boolean
   readonly onError: (error: unknown, what: string) => void
 }
 export interface Rates {

@@ -1,5 +1,6 @@
 // A tracking link in; what its order's customer may see, whole and then moving, out (V1–V6).
 import type { Fault } from '@doorstep/shared/codes'
+import { encodeTrack } from '@doorstep/shared/compact'
 import { fail, ok, type Result } from '@doorstep/shared/result'
 import type { OrderView } from '@doorstep/shared/track'
 import type { DriverNo, Millis, OrderId } from '@doorstep/shared/units'
@@ -7,8 +8,8 @@ import type { Namespace } from 'socket.io'
 import type { Link, OrderBase } from '../orders/port.ts'
 import { orderViewOf, viewOf } from '../tracking/view.ts'
 import { turns } from '../turns.ts'
-import { frameOf } from './fastwire.ts'
-import { BUSY_BYTES, cutSlow, guard, type Served, serve } from './guard.ts'
+import { compactFrame, type Frame, frameOf } from './fastwire.ts'
+import { BUSY_BYTES, cutSlow, guard, rechecks, type Served, serve } from './guard.ts'
 import { attach, handler, shape } from './handlers.ts'
 import type { Edge, LiveParts } from './parts.ts'
 
@@ -19,6 +20,8 @@ export interface WatchEdge extends Edge {
 
 interface Watcher extends Served {
   readonly link: Link
+  /** Wants the position lane in its compact form. */
+  readonly compact: boolean
   room: Room | null
 }
 /** An order that somebody on this node watches. */
@@ -121,11 +124,18 @@ export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
       view = viewOf(room.base, track, eta, room.sentAt, true, parts.gates)
       room.pathV = view.pathV
     }
-    const frame = frameOf(nsp, 'track', view)
+    let json: Frame | null = null
+    let short: Frame | null = null
     let behind = false
     for (const watcher of room.watchers) {
       if (watcher.line.waiting() > BUSY_BYTES) behind = true
-      else watcher.line.send(frame)
+      else if (watcher.compact && view.path === undefined) {
+        short ??= compactFrame('track', encodeTrack(view))
+        watcher.line.send(short)
+      } else {
+        json ??= frameOf(nsp, 'track', view)
+        watcher.line.send(json)
+      }
     }
     if (behind) room.timer = setTimeout(move, GAP_MS, room)
   }
@@ -162,7 +172,8 @@ export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
 
   guard<Link>(nsp, (token) => parts.auth.link(token), parts.onError)
   nsp.on('connection', (socket) => {
-    const watcher: Watcher = { ...serve(socket), link: socket.data.who as Link, room: null }
+    const compact = (socket.handshake.auth as Record<string, unknown>).compact === true
+    const watcher: Watcher = { ...serve(socket), link: socket.data.who as Link, compact, room: null }
     watchers.add(watcher)
     attach(socket, watcher, handlers, parts.rates.watch, parts.door)
     let timer: NodeJS.Timeout | undefined
@@ -210,7 +221,11 @@ export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
   parts.auth.onRevoked((kind, id) => {
     if (kind === 'link') for (const watcher of watchers) if (watcher.link.id === id) dismiss(watcher)
   })
-  const sweep = setInterval(() => cutSlow(watchers, now(), () => parts.door.count('watch', 'slow')), 1_000)
+  const recheck = rechecks(watchers, (token) => parts.auth.link(token), dismiss)
+  const sweep = setInterval(() => {
+    cutSlow(watchers, now(), () => parts.door.count('watch', 'slow'))
+    recheck(now(), parts.deaf()).catch((error) => parts.onError(error, 'auth'))
+  }, 1_000)
 
   return {
     async view(order) {

@@ -18,6 +18,7 @@ interface Row {
   confidence: 'road' | 'low'
   source: string
   line?: LngLat[]
+  segment_seconds?: Seconds[] | null
   stops: {
     id: string
     order_id: string
@@ -53,19 +54,22 @@ const select = (line: string): string => `
   from runs r join run_routes t on t.run_id = r.id and t.version = r.route_version`
 
 export async function viewOf(q: Query, id: string): Promise<RunView | null> {
-  const { rows } = await q.query<Row>(`${select(', t.line')} where r.id = $1`, [id])
+  const { rows } = await q.query<Row>(`${select(', t.line, t.segment_seconds')} where r.id = $1`, [id])
   return rows[0] ? toView(rows[0]) : null
 }
 
-/** At most so many are told, newest first. */
+/** At most so many are told. */
 const MOST = 500
+/** And of those that have ended, so many, when nobody asks for them in particular. */
+const MOST_ENDED = 50
 
-/** Runs without their lines, newest first. */
+/** Runs without their lines, newest first: those of a status, or all that are not over and the last of those that are. */
 export async function runSummaries(q: Query, status?: RunView['status']): Promise<RunView[]> {
-  const { rows } = await q.query<Row>(
-    `${select('')} ${status ? 'where r.status = $1' : ''} order by r.id desc limit ${MOST}`,
-    status ? [status] : [],
-  )
+  const where = status
+    ? 'r.status = $1'
+    : `r.status in ('draft', 'assigned', 'started')
+       or r.id in (select id from runs where status in ('finished', 'cancelled') order by id desc limit ${MOST_ENDED})`
+  const { rows } = await q.query<Row>(`${select('')} where ${where} order by r.id desc limit ${MOST}`, status ? [status] : [])
   return rows.map(toView)
 }
 
@@ -77,7 +81,14 @@ function toView(r: Row): RunView {
     version: r.version,
     driverId: r.driver_id,
     routeVersion: r.route_version,
-    route: { line: r.line ?? [], length: r.length_m, seconds: r.seconds, confidence: r.confidence, source: r.source },
+    route: {
+      line: r.line ?? [],
+      length: r.length_m,
+      seconds: r.seconds,
+      ...(r.segment_seconds ? { segmentSeconds: r.segment_seconds } : {}),
+      confidence: r.confidence,
+      source: r.source,
+    },
     stops: r.stops.map((s) => ({
       id: s.id,
       orderId: s.order_id,

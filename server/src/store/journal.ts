@@ -36,7 +36,7 @@ export interface JournalStats {
 /** While the database is away it is asked again after so long, ms; until then senders are told RETRY without waiting. */
 const PROBE_MS = 500
 /** Most rows of one flush: a bigger one would hold the acknowledgements of the small ones back. */
-const FLUSH_MOST = 4_000
+const FLUSH_MOST = 2_000
 
 type Waiting = Queued & { readonly rows: number; readonly resolve: (answer: Result<Kept, Fault>) => void }
 

@@ -1,4 +1,5 @@
 import { random } from '@doorstep/shared/random'
+import { pointAt } from '@doorstep/shared/route'
 import type { Eta, ShownWindow, Track } from '@doorstep/shared/track'
 import type { DriverNo, Millis, RunId } from '@doorstep/shared/units'
 import fc from 'fast-check'
@@ -91,6 +92,15 @@ test('[T9] what is not known says why', () => {
   expect(etaTo(plan, track(), 7, T0)).toEqual({ kind: 'unknown', why: 'no_route' })
   expect(etaTo(plan, track({ nextStop: 1 }), 0, T0)).toEqual({ kind: 'unknown', why: 'finished' })
   expect(etaTo(plan, track(), 1, T0 + 3_600_000)).toEqual({ kind: 'unknown', why: 'stale' })
+})
+
+test('[T9] a track of another version of the route is placed on this one by its position', () => {
+  const plan = planOn(road(3, 60), 2)
+  const along = plan.route.length * 0.3
+  const old = track({ routeVersion: 4, along: 7, nextStop: 1, at: pointAt(plan.route, along) })
+  const mine = etaTo(plan, track({ along }), 1, T0)
+  expect(Math.abs(window(etaTo(plan, old, 1, T0)).mid - window(mine).mid)).toBeLessThan(2_000)
+  expect(etaTo(plan, old, 0, T0).kind).toBe('window')
 })
 
 test('[T9] windows are wider for a detour, a straight line, an old fix and a halt; narrower with planned times', () => {

@@ -1,4 +1,5 @@
 // A Track, its plan and now in, an arrival window out: instants, never in the past, or why it is not known (T9). Pure, for any node that has the Track.
+import { locate } from '@doorstep/shared/locate'
 import { type Eta, OFFLINE_MS, type Track } from '@doorstep/shared/track'
 import type { Millis, Seconds } from '@doorstep/shared/units'
 import { type Calibration, DEFAULT_CALIBRATION, sides } from './calibration.ts'
@@ -41,11 +42,12 @@ const LONG_S = 900
  */
 export function etaTo(
   plan: TripPlan,
-  track: Track,
+  heard: Track,
   index: number,
   now: Millis,
   calibration: Calibration = DEFAULT_CALIBRATION,
 ): Eta {
+  const track = heard.routeVersion === plan.routeVersion ? heard : onto(plan, heard)
   const stop = plan.stops[index]
   if (!stop) return { kind: 'unknown', why: 'no_route' }
   if (stop.closed || index < track.nextStop) return { kind: 'unknown', why: 'finished' }
@@ -70,6 +72,15 @@ export function etaTo(
     to: Math.max(center, at(middle + side.high * (high - mid), SOON_S)),
     detour: track.offRoute,
   }
+}
+
+const START = { segment: 0, along: 0, distance: 0 }
+
+/** A track that speaks of another version of the route, for the moment until a new fix does: its place is looked up on this one. */
+function onto(plan: TripPlan, track: Track): Track {
+  const { along } = locate(plan.route, START, { at: track.at, heading: null, moved: 0, reach: Number.POSITIVE_INFINITY })
+  const open = plan.stops.findIndex((stop) => !stop.closed)
+  return { ...track, along, nextStop: open < 0 ? plan.stops.length : open, phase: 'enroute', arrivedAt: null }
 }
 
 /** Service at the open stops before; of the one where the driver stands only what is left of it. */

@@ -82,7 +82,8 @@ export function begin(plan: TripPlan | null, from?: TripState): TripState {
 }
 
 /**
- * Takes one fix, in whatever order it arrives. `now` is our clock; it decides only FUTURE and whether an event is late, never the place.
+ * Takes one fix, in whatever order it arrives. A late one never changes which fix is shown; it may correct its progress by metres, for the truth of a
+ * trip does not depend on the order of arrival (T1). `now` is our clock; it decides only FUTURE and whether an event is late, never the place.
  * `plan` must be the one that `state` was begun with (its stops' `closed` may have changed).
  */
 export function advance(state: TripState, fix: Fix, now: Millis, plan: TripPlan | null): Advanced {

@@ -84,16 +84,15 @@ export function viewOf(
   const passes = (gate: Gate) => opens(gate, stopsLeft, minutes, metres)
 
   const at: LngLat = [round5(track.at[0]), round5(track.at[1])]
-  const others = run.stops.filter((_, i) => i !== stop).map((other) => other.door)
-  const beside = isPrivate(at, others, mine.door, run.route)
-  const vehicle = passes(gates.vehicle) && !beside
+  const near = passes(gates.vehicle)
+  const vehicle = near && !isPrivate(at, run.stops, stop, run.route)
   const isNext = stopsLeft === 1
   const path = isNext && sameRoute && !track.offRoute && passes(gates.path)
   const view = {
     t: track.recordedAt,
     now,
     vehicle: vehicle ? { at, heading: track.heading, speed: track.speed, accuracy: track.accuracy } : null,
-    hidden: vehicle ? null : passes(gates.vehicle) ? ('near_other_door' as const) : ('too_far' as const),
+    hidden: vehicle ? null : near ? ('near_other_door' as const) : ('too_far' as const),
     eta: passes(gates.window) ? eta : { kind: 'unknown' as const, why: 'not_started' as const },
     stopsLeft: passes(gates.stopsLeft) ? stopsLeft : null,
     remaining: metres !== null && passes(gates.distance) ? Math.round(metres) : null,
@@ -104,7 +103,7 @@ export function viewOf(
     kept: track.kept,
     pathV: path ? run.routeVersion : 0,
   }
-  return path && withPath ? { ...view, path: lastLeg(run.route, track.along, mine, others) } : view
+  return path && withPath ? { ...view, path: lastLeg(run.route, track.along, run.stops, stop) } : view
 }
 
 /** The whole order as its customer sees it: the state lane with the window gated like the rest, and the live part. */
@@ -156,20 +155,26 @@ function opens(gate: Gate, stops: number, minutes: number | null, metres: Metres
 const gated = (gate: Gate, stops: number, minutes: number | null, metres: Metres | null): number | null =>
   opens(gate, stops, minutes, metres) ? stops : null
 
-/** Is a place too near to a door that isn't one's own? */
-function isPrivate(at: LngLat, others: readonly LngLat[], own: LngLat, route: Route): boolean {
-  const { ruler } = route
-  const near = (door: LngLat) => distance(at, door, ruler) <= PRIVATE_RADIUS
-  return others.some(near) && !near(own)
+/** Is a place too near to a door that isn't that of stop `own`? */
+function isPrivate(at: LngLat, stops: readonly RunStop[], own: number, { ruler }: Route): boolean {
+  // One difference of latitudes rules nearly every door out.
+  const band = PRIVATE_RADIUS / ruler.ky
+  for (let i = 0; i < stops.length; i++) {
+    const { door } = stops[i]!
+    if (i === own || Math.abs(door[1] - at[1]) > band || distance(at, door, ruler) > PRIVATE_RADIUS) continue
+    return distance(at, stops[own]!.door, ruler) > PRIVATE_RADIUS
+  }
+  return false
 }
 
 /**
  * The line ahead to the door, without anything near another door: it begins behind the last place that may not be told. May be empty. Long
  * segments are tested every 10 m, since one can pass a door at which none of its ends lies.
  */
-function lastLeg(route: Route, along: Metres, mine: RunStop, others: readonly LngLat[]): LngLat[] {
-  const line = slice(route, Math.min(along, mine.along), mine.along).map(([lng, lat]): LngLat => [round5(lng), round5(lat)])
-  const told = (at: LngLat) => !isPrivate(at, others, mine.door, route)
+function lastLeg(route: Route, along: Metres, stops: readonly RunStop[], own: number): LngLat[] {
+  const end = stops[own]!.along
+  const line = slice(route, Math.min(along, end), end).map(([lng, lat]): LngLat => [round5(lng), round5(lat)])
+  const told = (at: LngLat) => !isPrivate(at, stops, own, route)
   let from = line.length
   for (let i = line.length - 1; i >= 0 && told(line[i]!); i--) {
     const next = line[i + 1]

@@ -18,7 +18,11 @@ const kilometreFar = unit('kilometer', 'short')
 export const clockTime = (ms: number): string => clock.format(ms)
 
 /** Two clock times as this reader writes a span: 14:05 – 14:12, or 2:05 – 2:12 PM. */
-export const clockSpan = (from: number, to: number): string => clock.formatRange(from, to)
+export const clockSpan = (from: number, to: number): string =>
+  clock
+    .formatRangeToParts(from, to)
+    .map(({ type, value }) => (type === 'literal' && value.includes('–') ? ' – ' : value))
+    .join('')
 
 /** Weekday, day and month. */
 export const calendarDay = (ms: number): string => day.format(ms)

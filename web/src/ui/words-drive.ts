@@ -118,7 +118,7 @@ export const words = {
   note: 'Note',
   navigate: 'Directions',
   navigateTo: (label: string): string => `Directions to ${label}, in your maps app`,
-  allStops: 'All stops',
+  map: { title: 'Map', failed: 'The map can’t be drawn here. Everything else works without it.' },
   status: (status: RunStop['status']): string => STATUS[status],
   sending: 'not sent yet',
 

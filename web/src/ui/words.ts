@@ -71,7 +71,7 @@ const CHANGED: Record<Exclude<WindowReason, 'first'>, string> = {
 const HIDDEN: Record<HiddenWhy, (driver: string) => string> = {
   not_started: () => 'The map shows the van once it is on its way to you.',
   too_far: (d) => `The map shows ${d} when your door is at most three stops away.`,
-  near_other_door: (d) => `${upper(d)} is close to another customer's door. To keep that private, the van is hidden for a moment.`,
+  near_other_door: (d) => `${upper(d)} is close to another customer’s door. To keep that private, the van is hidden for a moment.`,
   no_position: () => 'The van has not sent its position yet. It appears here as soon as it does.',
   finished: () => '',
   off_duty: (d) => `${upper(d)} is on a break. The van appears again when the round goes on.`,
@@ -108,7 +108,7 @@ export const words = {
     no_route: 'We are working out the way. The arrival time appears in a moment.',
     finished: 'The round is paused. The arrival time appears when it goes on.',
   },
-  inAbout: (ms: number): string => `in about ${duration(ms)}`,
+  inAbout: (ms: number): string => (ms < 55_000 ? 'in less than a minute' : `in about ${duration(ms)}`),
   anyMoment: 'any moment now',
   stopsBefore: (left: number): string => (left <= 1 ? 'you are the next stop' : `${stops(left - 1)} before yours`),
   away: (m: number): string => `${distanceText(m)} away`,
@@ -132,7 +132,7 @@ export const words = {
   youAreOffline: (t: number, now: number): string =>
     `You are offline. This was true at ${when(t, now)}, and goes on by itself when you are back.`,
   unreachable: (t: number, now: number): string =>
-    `We can't be reached right now. This was true at ${when(t, now)}. We keep trying.`,
+    `We can’t be reached right now. This was true at ${when(t, now)}. We keep trying.`,
   polling: 'Your network blocks live updates, so this page looks for news every ten seconds.',
   retry: 'Try now',
   paused: 'Paused',
@@ -151,6 +151,7 @@ export const words = {
   to: 'To',
   from: 'From',
   order: 'Order',
+  orderNumber: (number: string): string => `Order ${number}`,
   yourDriver: 'Your driver',
   map: 'Where your delivery is',
   mapLoading: 'Drawing the map…',

@@ -49,7 +49,10 @@ export function wayLayers(theme: Theme): { sources: Record<string, unknown>; lay
         type: 'line',
         source: 'way',
         layout,
-        paint: { 'line-color': dark ? '#8b93ff' : '#4f46e5', 'line-width': width(3.5, 9) },
+        paint: {
+          'line-color': ['case', ['boolean', ['get', 'grey'], false], dark ? '#7d889a' : '#8a94a4', dark ? '#8b93ff' : '#4f46e5'],
+          'line-width': width(3.5, 9),
+        },
       },
     ],
   }

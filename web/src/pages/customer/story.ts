@@ -164,7 +164,7 @@ function factsOf(track: TrackView, w: { from: Millis; to: Millis }, now: Millis,
 function quiet(view: OrderView, now: Millis): Main {
   const status = view.status as Exclude<OrderStatus, 'out_for_delivery'>
   const [headline, lead] = words.quiet(status, view.merchant)
-  const base = { eyebrow: words.step(status), headline, lead, isWindow: false }
+  const base = { eyebrow: words.orderNumber(view.number), headline, lead, isWindow: false }
   switch (status) {
     case 'delivered':
     case 'completed': {

@@ -1,6 +1,7 @@
 // A run and what was done here since in; the driver's day as the page shows it out. Pure.
 import type { RunView } from '@doorstep/shared/api'
 import type { DriverAct } from '@doorstep/shared/protocol'
+import type { LngLat } from '@doorstep/shared/units'
 
 type Stop = RunView['stops'][number]
 export interface DayStop {
@@ -14,6 +15,8 @@ export interface DayStop {
 export interface Day {
   readonly kind: 'none' | 'planned' | 'under_way' | 'done'
   readonly name: string
+  /** The whole way; the same array as long as the route is the same. */
+  readonly line: readonly LngLat[]
   readonly stops: readonly DayStop[]
   readonly next: DayStop | null
   readonly settled: number
@@ -28,7 +31,7 @@ const RANK: Record<Stop['status'], number> = { pending: 0, arrived: 1, done: 2, 
  */
 export function day(run: RunView | null, acts: readonly DriverAct[], open: ReadonlySet<string>): Day {
   if (!run || run.status === 'cancelled' || run.status === 'draft')
-    return { kind: 'none', name: '', stops: [], next: null, settled: 0 }
+    return { kind: 'none', name: '', line: [], stops: [], next: null, settled: 0 }
   const stops = run.stops
     .filter((stop) => stop.status !== 'cancelled')
     .map((stop, i): DayStop => {
@@ -44,5 +47,5 @@ export function day(run: RunView | null, acts: readonly DriverAct[], open: Reado
   const settled = stops.filter((s) => RANK[s.status] === 2).length
   const next = stops.find((s) => RANK[s.status] < 2) ?? null
   const kind = run.status === 'assigned' ? 'planned' : next && run.status === 'started' ? 'under_way' : 'done'
-  return { kind, name: run.name, stops, next: kind === 'done' ? null : next, settled }
+  return { kind, name: run.name, line: run.route.line, stops, next: kind === 'done' ? null : next, settled }
 }

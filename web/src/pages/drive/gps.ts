@@ -1,6 +1,6 @@
 // The browser's geolocation in, fixes as often as the server wants them and a state in plain terms out.
 import type { WireFix } from '@doorstep/shared/ping'
-import type { Millis } from '@doorstep/shared/units'
+import type { LngLat, Millis } from '@doorstep/shared/units'
 
 export type GpsState =
   | { readonly kind: 'off' }
@@ -9,7 +9,7 @@ export type GpsState =
   | { readonly kind: 'asking' }
   | { readonly kind: 'denied' }
   | { readonly kind: 'searching'; readonly since: Millis }
-  | { readonly kind: 'fixed'; readonly at: Millis; readonly accuracy: number | null }
+  | { readonly kind: 'fixed'; readonly at: Millis; readonly place: LngLat; readonly accuracy: number | null }
 
 type Fix = Omit<WireFix, 'seq'>
 
@@ -39,7 +39,7 @@ export function openGps(options: {
   const seen = (position: GeolocationPosition): void => {
     if (watch === null) return
     const fix = toFix(position)
-    options.onState({ kind: 'fixed', at: Date.now(), accuracy: fix.acc ?? null })
+    options.onState({ kind: 'fixed', at: Date.now(), place: [fix.lon, fix.lat], accuracy: fix.acc ?? null })
     // The first report after a start is often an old one told again.
     if (last && fix.t <= last.t) return
     // One that comes too early waits its turn: it may be the last for a while.

@@ -1,5 +1,7 @@
 // A session in; what a driver sees and presses with one thumb out.
-import { type ReactNode, useEffect, useState, useSyncExternalStore } from 'react'
+
+import type { LngLat } from '@doorstep/shared/units'
+import { lazy, type ReactNode, Suspense, useEffect, useState, useSyncExternalStore } from 'react'
 import { Button, IconButton, Note } from '../../ui/controls.tsx'
 import { Icon, type IconName } from '../../ui/icon.tsx'
 import { useTheme } from '../../ui/theme.ts'
@@ -50,11 +52,18 @@ function Day({ view, session }: { view: DriveView; session: DriveSession }) {
             <strong>{words.planned.title}.</strong> {words.planned.body}
           </Note>
         )}
-        {day.next && (
-          <Next key={day.next.stop.id} next={day.next} of={day.stops.length} may={day.kind === 'under_way'} act={session.act} />
+        <div className="drive-side">
+          {day.next && (
+            <Next key={day.next.stop.id} next={day.next} of={day.stops.length} may={day.kind === 'under_way'} act={session.act} />
+          )}
+          <Signal view={view} />
+        </div>
+        {day.stops.length > 0 && (
+          <div className="drive-side">
+            <Stops day={day} />
+            <MapCard day={day} me={view.gps.kind === 'fixed' ? view.gps.place : null} />
+          </div>
         )}
-        <Signal view={view} />
-        {day.stops.length > 0 && <Stops day={day} />}
       </main>
       <Spoken view={view} />
     </div>
@@ -98,6 +107,23 @@ function Line({ view }: { view: DriveView }) {
       <Icon name={good ? 'signal' : 'offline'} />
       {text}
     </span>
+  )
+}
+
+const RunMap = lazy(() => import('./run-map.tsx'))
+
+/** On a phone the map is asked for, since it costs battery and bytes; a wide screen has room for it. */
+function MapCard({ day, me }: { day: DriveView['day']; me: LngLat | null }) {
+  const [open, setOpen] = useState(() => matchMedia('(min-width: 52rem)').matches)
+  return (
+    <details className="drive-card drive-map" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{words.map.title}</summary>
+      {open && (
+        <Suspense fallback={<div className="drive-map-canvas" />}>
+          <RunMap day={day} me={me} />
+        </Suspense>
+      )}
+    </details>
   )
 }
 
