@@ -62,9 +62,13 @@ export async function makeOrder(w: Work, order: NewOrder): Promise<Result<string
     }
     // a number that is taken is drawn again, with one more symbol when that goes on
     const { count } = await w.q.query(
-      `insert into orders (id, number, external_ref, merchant, recipient, phone, email, label, lng, lat, service_s, note, status, version,
-         status_at, promise_from, promise_to, created_at, updated_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'received', 1, $13, $14, $15, $13, $13) on conflict do nothing`,
+      `with made as (
+         insert into orders (id, number, external_ref, merchant, recipient, phone, email, label, lng, lat, service_s, note, status,
+           version, status_at, promise_from, promise_to, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'received', 1, $13, $14, $15, $13, $13)
+         on conflict do nothing returning id)
+       insert into order_events (order_id, sequence, id, type, status, occurred_at, recorded_at, source)
+       select id, 1, $16, 'order.received', 'received', $13, $13, $17 from made`,
       [
         id,
         orderNumber(5 + Math.floor(attempt / 4)),
@@ -81,15 +85,12 @@ export async function makeOrder(w: Work, order: NewOrder): Promise<Result<string
         w.now,
         order.window?.from ?? null,
         order.window?.to ?? null,
+        w.newId(),
+        w.by.source,
       ],
     )
     if (count === 1) break
   }
-  await w.q.query(
-    `insert into order_events (order_id, sequence, id, type, status, occurred_at, recorded_at, source, data)
-     values ($1, 1, $2, 'order.received', 'received', $3, $3, $4, '{}')`,
-    [id, w.newId(), w.now, w.by.source],
-  )
   w.orders.set(id, 1)
   return ok(id)
 }
