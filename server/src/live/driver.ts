@@ -8,6 +8,7 @@ import { fail, ok, type Result } from '@doorstep/shared/result'
 import type { Millis } from '@doorstep/shared/units'
 import type { Namespace, Socket } from 'socket.io'
 import type { Device, RunPlan } from '../orders/port.ts'
+import { atMost } from '../turns.ts'
 import { onCompact } from './fastwire.ts'
 import { cutSlow, guard, rechecks, type Served, serve } from './guard.ts'
 import { attach, handler, shape } from './handlers.ts'
@@ -45,6 +46,7 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
   const { orders, journal, ingest, now } = parts
   const sessions = new Set<Session>()
   const byDevice = new Map<string, Session>()
+  const few = atMost(4)
 
   const version = (v: unknown) => v === PROTOCOL_VERSION
   const instant = (t: unknown) => Number.isSafeInteger(t) && (t as number) > 0
@@ -223,7 +225,7 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
     const run = await orders.runOf(session.device.driver)
     const next = { run: run?.id ?? null, version: run?.version ?? 0 }
     if (next.run === session.told.run && next.version === session.told.version) return
-    const view = run ? await parts.records.runView(run.id) : null
+    const view = run ? await few(() => parts.records.runView(run.id)) : null
     session.told = next
     session.socket.emit('run', view)
     session.socket.emit('policy', policyOf(run))

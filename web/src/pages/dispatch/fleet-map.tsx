@@ -272,6 +272,7 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
     if (document.hidden || performance.now() - crowdedAt < CLUSTER_EVERY) return
     crowdedAt = performance.now()
     crowd()
+    if (props.current.run) drawRun(props.current.run)
   })
 
   const under = (at: LngLat, radius: number): Vehicle | null => {
@@ -339,8 +340,13 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
       return port.overlay(element, at, { anchor: tone === 'door' || tone === 'new' ? 'bottom' : 'center' })
     })
   }
+  /** The driven part of the open run grows behind its vehicle. */
+  const drawRun = (run: RunView | null): void => {
+    const v = props.current.selected ? desk.fleet.vehicles.get(props.current.selected) : undefined
+    port.setData('run', runLines(run, v && !v.row.offRoute ? placeOf(v) : null))
+  }
   const draw = (run: RunView | null, trail: readonly LngLat[]): void => {
-    port.setData('run', runLines(run))
+    drawRun(run)
     port.setData('trail', trailLine(trail))
   }
 

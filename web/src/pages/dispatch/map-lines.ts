@@ -1,6 +1,6 @@
 // A run and a trail in; lines for the map and the layers that draw them, out. Pure.
 import type { RunView } from '@doorstep/shared/api'
-import { route, slice } from '@doorstep/shared/route'
+import { type Route, route, slice } from '@doorstep/shared/route'
 import type { LngLat, Metres } from '@doorstep/shared/units'
 import type { MapOptions } from '../../map/port.ts'
 
@@ -49,11 +49,33 @@ function behind(run: RunView): Metres {
   return along
 }
 
-/** The route in two parts: driven, up to the last finished stop, and ahead. */
-export function runLines(run: RunView | null): GeoJSON.FeatureCollection {
+/** Metres along of the point nearest to `at` between two places along the route, on a flat earth. */
+function nearestAlong(r: Route, at: LngLat, from: Metres, to: Metres): Metres {
+  const px = (at[0] - r.line[0]![0]) * r.ruler.kx
+  const py = (at[1] - r.line[0]![1]) * r.ruler.ky
+  let best = from
+  let nearest = Number.POSITIVE_INFINITY
+  for (let i = 0; i + 1 < r.cum.length; i++) {
+    if (r.cum[i + 1]! < from || r.cum[i]! > to) continue
+    const dx = r.x[i + 1]! - r.x[i]!
+    const dy = r.y[i + 1]! - r.y[i]!
+    const l2 = dx * dx + dy * dy
+    const t = l2 > 0 ? Math.min(1, Math.max(0, ((px - r.x[i]!) * dx + (py - r.y[i]!) * dy) / l2)) : 0
+    const d = Math.hypot(px - r.x[i]! - dx * t, py - r.y[i]! - dy * t)
+    if (d >= nearest) continue
+    nearest = d
+    best = r.cum[i]! + Math.sqrt(l2) * t
+  }
+  return Math.min(to, Math.max(from, best))
+}
+
+/** The route in two parts: driven, up to `at` on the way to the next stop (else up to the last finished one), and ahead. */
+export function runLines(run: RunView | null, at: LngLat | null = null): GeoJSON.FeatureCollection {
   if (!run || run.route.line.length < 2) return EMPTY
   const r = route(run.route.line)
-  const cut = Math.min(behind(run), r.length)
+  const past = Math.min(behind(run), r.length)
+  const next = run.stops.find((s) => (s.status === 'pending' || s.status === 'arrived') && s.along >= past)
+  const cut = at ? nearestAlong(r, at, past, Math.min(next?.along ?? r.length, r.length)) : past
   const feature = (part: string, line: readonly LngLat[]): GeoJSON.Feature => ({
     type: 'Feature',
     properties: { part },

@@ -63,6 +63,11 @@ test('a run is drawn in two parts that meet at the last finished stop, wherever 
   expect(ends(done)[0]).toEqual(line[0])
   expect(ends(done).at(-1)).toEqual(ends(ahead)[0])
   expect(ends(ahead).at(-1)![0]).toBeCloseTo(11.93, 6)
+  const [, rest] = runLines(run, [11.9142, 57.7003]).features
+  expect(ends(rest)[0]![0]).toBeCloseTo(11.9142, 4)
+  // Beyond the next stop nothing counts as driven, wherever the vehicle is: a route may pass the same street twice.
+  const [, after] = runLines(run, [11.9299, 57.7]).features
+  expect(ends(after)[0]![0]).toBeLessThan(11.921)
   expect(runLines(null).features).toEqual([])
   expect(trailLine([[11.9, 57.7]]).features).toEqual([])
 })
