@@ -233,9 +233,12 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
   orders.onRun((id) => {
     orders
       .run(id)
-      .then((run) =>
-        Promise.all([...sessions].filter((s) => s.told.run === id || (run?.driver && s.device.driver === run.driver)).map(tellRun)),
-      )
+      .then((run) => {
+        const concerned: Session[] = []
+        for (const session of sessions)
+          if (session.told.run === id || (run?.driver && session.device.driver === run.driver)) concerned.push(session)
+        return Promise.all(concerned.map(tellRun))
+      })
       .catch((error) => parts.onError(error, 'run'))
   })
   parts.auth.onRevoked((kind, id) => {
