@@ -30,8 +30,9 @@ export function windows(
 /** The same for one stop. */
 export function reshow(shown: ShownWindow | null, fresh: Eta, now: Millis, cause?: WindowReason): Shown | null {
   if (fresh.kind !== 'window') return shown ? { window: shown, changed: false } : null
-  const from = Math.floor(fresh.from / MINUTE) * MINUTE
-  const to = Math.max(from + MINUTE, Math.ceil(fresh.to / MINUTE) * MINUTE)
+  // A full minute that has begun is over in part: no window begins in the past (T9).
+  const from = Math.max(now, Math.floor(fresh.from / MINUTE) * MINUTE)
+  const to = Math.ceil(Math.max(fresh.to, from + MINUTE) / MINUTE) * MINUTE
   if (!shown) return { window: { from, to, since: now, reason: 'first' }, changed: true }
   const broken = fresh.mid < shown.from || fresh.mid > shown.to || shown.to <= now
   const news = Math.max(MINUTE, NEWS * (shown.to - shown.from))

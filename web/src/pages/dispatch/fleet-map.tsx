@@ -231,7 +231,7 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
     if (crowded !== clustered) {
       clustered = crowded
       port.setLayerVisible('fleet', !crowded)
-      container.dataset['crowd'] = String(crowded)
+      container.dataset.crowd = String(crowded)
     }
     const { listed } = props.current
     const clusters = !crowded
@@ -314,7 +314,7 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
       const rect = container.getBoundingClientRect()
       const v = props.current.picking ? null : under(port.unproject(clientX - rect.left, clientY - rect.top), 14)
       tip.hidden = v === null
-      container.dataset['over'] = v ? 'vehicle' : ''
+      container.dataset.over = v ? 'vehicle' : ''
       if (!v) return
       const signal = words.signal(v.standing)
       tip.textContent = words.map.hover(v.row.name, words.state(v.standing, v.row.late) + (signal ? ` · ${signal}` : ''))

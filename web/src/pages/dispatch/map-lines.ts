@@ -1,7 +1,10 @@
 // A run and a trail in; lines for the map and the layers that draw them, out. Pure.
 import type { RunView } from '@doorstep/shared/api'
-import { type Route, route, slice } from '@doorstep/shared/route'
+import { distance } from '@doorstep/shared/geo'
+import { pointAt, type Route, route, slice } from '@doorstep/shared/route'
+import { arrivalRing } from '@doorstep/shared/track'
 import type { LngLat, Metres } from '@doorstep/shared/units'
+import { circle, lineString, nearestPointOnLine } from '@turf/turf'
 import type { MapOptions } from '../../map/port.ts'
 
 type Extra = NonNullable<MapOptions['extra']>
@@ -22,7 +25,21 @@ export const routeExtra: Extra = (theme) => {
   return {
     sources: { run: { type: 'geojson', data: EMPTY }, trail: { type: 'geojson', data: EMPTY } },
     layers: [
-      line('run-casing', 'run', null, { 'line-color': dark ? '#0b0f15' : '#ffffff', 'line-width': width(5, 11) }),
+      {
+        id: 'run-ring',
+        type: 'fill',
+        source: 'run',
+        filter: ['==', ['get', 'part'], 'ring'],
+        paint: {
+          'fill-color': dark ? '#8f89ff' : '#4f46e5',
+          'fill-opacity': 0.12,
+          'fill-outline-color': dark ? '#8f89ff' : '#4f46e5',
+        },
+      },
+      line('run-casing', 'run', ['!=', ['get', 'part'], 'ring'], {
+        'line-color': dark ? '#0b0f15' : '#ffffff',
+        'line-width': width(5, 11),
+      }),
       line('run-done', 'run', ['==', ['get', 'part'], 'done'], {
         'line-color': dark ? '#566072' : '#a5adba',
         'line-width': width(3, 6),
@@ -49,24 +66,13 @@ function behind(run: RunView): Metres {
   return along
 }
 
-/** Metres along of the point nearest to `at` between two places along the route, on a flat earth. */
+/** Metres along the whole route of the point nearest to `at` on the leg that is driven; a leg has no pass but one, so nearest is right. */
 function nearestAlong(r: Route, at: LngLat, from: Metres, to: Metres): Metres {
-  const px = (at[0] - r.line[0]![0]) * r.ruler.kx
-  const py = (at[1] - r.line[0]![1]) * r.ruler.ky
-  let best = from
-  let nearest = Number.POSITIVE_INFINITY
-  for (let i = 0; i + 1 < r.cum.length; i++) {
-    if (r.cum[i + 1]! < from || r.cum[i]! > to) continue
-    const dx = r.x[i + 1]! - r.x[i]!
-    const dy = r.y[i + 1]! - r.y[i]!
-    const l2 = dx * dx + dy * dy
-    const t = l2 > 0 ? Math.min(1, Math.max(0, ((px - r.x[i]!) * dx + (py - r.y[i]!) * dy) / l2)) : 0
-    const d = Math.hypot(px - r.x[i]! - dx * t, py - r.y[i]! - dy * t)
-    if (d >= nearest) continue
-    nearest = d
-    best = r.cum[i]! + Math.sqrt(l2) * t
-  }
-  return Math.min(to, Math.max(from, best))
+  const leg = slice(r, from, to)
+  const { location } = nearestPointOnLine(lineString(leg.map(([lng, lat]) => [lng, lat])), [at[0], at[1]], {
+    units: 'meters',
+  }).properties
+  return Math.min(to, from + location)
 }
 
 /** The route in two parts: driven, up to `at` on the way to the next stop (else up to the last finished one), and ahead. */
@@ -84,6 +90,11 @@ export function runLines(run: RunView | null, at: LngLat | null = null): GeoJSON
   const features: GeoJSON.Feature[] = []
   if (cut > 1) features.push(feature('done', slice(r, 0, cut)))
   if (cut < r.length - 1) features.push(feature('ahead', slice(r, cut, r.length)))
+  // Whoever is inside this ring has arrived.
+  if (next) {
+    const ring = arrivalRing(distance(next.door, pointAt(r, next.along)))
+    features.push(circle([next.door[0], next.door[1]], ring, { units: 'meters', steps: 48, properties: { part: 'ring' } }))
+  }
   return { type: 'FeatureCollection', features }
 }
 

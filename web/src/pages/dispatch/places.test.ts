@@ -56,7 +56,7 @@ test('a run is drawn in two parts that meet at the last finished stop, wherever 
     [11.92, 57.7],
     [11.93, 57.7],
   ]
-  const stop = (along: number, status: string) => ({ along, status }) as RunView['stops'][number]
+  const stop = (along: number, status: string) => ({ along, status, door: [11.92, 57.7003] }) as unknown as RunView['stops'][number]
   const run = { route: { line }, stops: [stop(600, 'done'), stop(1200, 'pending'), stop(1700, 'cancelled')] } as unknown as RunView
   const [done, ahead] = runLines(run).features
   const ends = (f: GeoJSON.Feature | undefined) => (f!.geometry as GeoJSON.LineString).coordinates
