@@ -1,5 +1,6 @@
 // A command's name and arguments in, its exit code out: the one door for `npm start`, `npm test` and the rest. Needs nothing but Node and npm.
 import { spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from './build.mjs'
@@ -40,6 +41,9 @@ const commands = {
   'test:node24': () => npx(['node@24', join(root, 'scripts', 'run.mjs'), 'test', ...args]),
   async sim() {
     await build({ only: ['driver-sim'] })
+    // The server that was started here keeps its key here.
+    const kept = join(process.env.DATA_DIR ?? join(root, 'data'), 'admin.key')
+    if (!process.env.ADMIN_KEY && existsSync(kept)) process.env.ADMIN_KEY = readFileSync(kept, 'utf8').trim()
     return node([join(root, 'driver-sim', 'dist', 'main.js'), ...args], here)
   },
   async replay() {

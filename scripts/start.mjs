@@ -54,7 +54,7 @@ export async function start(args) {
   await build()
 
   const dataDir = process.env.DATA_DIR ?? join(root, 'data')
-  const env = { ...process.env, DATA_DIR: dataDir, CACHE_DIR: process.env.CACHE_DIR ?? join(root, '.cache') }
+  const env = { LOG_LEVEL: 'warn', ...process.env, DATA_DIR: dataDir, CACHE_DIR: process.env.CACHE_DIR ?? join(root, '.cache') }
   if (chosen.port !== undefined) env.PORT = String(chosen.port)
   const children = new Set()
   let ending = false
@@ -64,6 +64,10 @@ export async function start(args) {
     for (const child of children) child.kill('SIGTERM')
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, end)
+  // npm's shell may be gone without having handed its signal on: then nobody would be left to end the children.
+  const parent = process.ppid
+  const watch = setInterval(() => process.ppid === parent || end(), 1_000)
+  watch.unref()
 
   /** Starts a Node program; each line that is a JSON object with an `event` goes to `onEvent`, every other line to the terminal. */
   const launch = (name, argv, onEvent) => {

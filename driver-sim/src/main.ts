@@ -65,7 +65,8 @@ const figures = (): void => {
   before = now
   clock.after(every * 1000, figures)
 }
-clock.after(every * 1000, figures)
+// The demo stands behind `npm start`, whose screen shows the links.
+if (!options.demo) clock.after(every * 1000, figures)
 
 if (options.trips !== null) {
   const trips = parseTrips(await readFile(options.trips, 'utf8'))

@@ -12,7 +12,7 @@ import type { Journal } from './store/journal.port.ts'
 import { advance, begin, type TripEvent, type TripState, toTrack } from './tracking/trip.ts'
 import { reshow } from './tracking/window.ts'
 import type { Tracks } from './tracks.ts'
-import { turns } from './turns.ts'
+import { atMost, turns } from './turns.ts'
 
 export interface IngestParts {
   readonly orders: Orders
@@ -65,13 +65,19 @@ const REROUTE_MS = 20_000
 const FORGET_MS = 3_600_000
 /** After a start, the fixes of so long are folded again, so that the place along the route is exact, ms. */
 const REFOLD_MS = 1_200_000
-const ASKING = 3
+/** After a start all devices come at once: so few questions of each kind at a time leave the store to the others. */
+const READING = 3
+const WRITING = 4
 /** A promise missed by more than this is an alert, ms. */
 const LATE_MS = 300_000
 
 export function openIngest(parts: IngestParts): Ingest {
   const { orders, journal, router, tracks, etaOf, now } = parts
   const vans = new Map<DriverId, Van>()
+  const reading = atMost(READING)
+  /** Vans whose windows wait for a place among those that are being written. */
+  const due = new Set<Van>()
+  let writing = 0
   const turn = turns<DriverNo>((error) => parts.onError(error, 'ingest'))
 
   function take(device: Device, batch: Batch): Promise<Result<Kept, Fault>> {
@@ -149,6 +155,10 @@ export function openIngest(parts: IngestParts): Ingest {
     const track = tracks.get(van.no)
     van.windowsAt = now()
     if (run?.status !== 'started' || track?.run !== run.id) return
+    if (writing >= WRITING) {
+      due.add(van)
+      return
+    }
     const changes: WindowChange[] = []
     const silent = now() - track.recordedAt >= STALE_MS
     if (silent) alertOnce(van, `stale:${run.id}:${track.recordedAt}`, { kind: 'stale', at: now() })
@@ -162,7 +172,7 @@ export function openIngest(parts: IngestParts): Ingest {
       if (stop.status !== 'pending' || index < track.nextStop) continue
       const eta = etaOf(run, index, track, now())
       if (eta.kind !== 'window') continue
-      const next = reshow(van.shown.get(stop.id) ?? stop.window, eta, now(), cause)
+      const next = reshow(van.shown.get(stop.id) ?? stop.window, eta, now(), cause, index === 0)
       if (next?.changed) {
         van.shown.set(stop.id, next.window)
         changes.push({ stopId: stop.id, from: next.window.from, to: next.window.to, mid: eta.mid, reason: next.window.reason })
@@ -171,10 +181,22 @@ export function openIngest(parts: IngestParts): Ingest {
         alertOnce(van, `late:${stop.id}`, { kind: 'late', at: now(), orderId: stop.orderId })
     }
     if (changes.length === 0) return
-    orders.showWindows(run.id, now(), changes).catch((error) => {
-      for (const change of changes) van.shown.delete(change.stopId)
-      parts.onError(error, 'windows')
-    })
+    writing++
+    orders
+      .showWindows(run.id, now(), changes)
+      .catch((error) => {
+        for (const change of changes) van.shown.delete(change.stopId)
+        parts.onError(error, 'windows')
+      })
+      .finally(() => {
+        writing--
+        // Who waited is looked at as things are now, not as they were.
+        for (const next of due) {
+          if (writing >= WRITING) break
+          due.delete(next)
+          windows(next)
+        }
+      })
   }
 
   function alertOnce(van: Van, name: string, alert: Pick<Alert, 'kind' | 'at' | 'orderId'>): void {
@@ -214,7 +236,7 @@ export function openIngest(parts: IngestParts): Ingest {
     const startedAt = van.run?.startedAt ?? null
     // What was driven before the run says nothing of its stops.
     if (plan === null || startedAt === null) return trip
-    const crumbs = await inTurn(() => journal.trail(van.no, Math.max(startedAt, now() - REFOLD_MS), now(), 1_200)).catch(
+    const crumbs = await reading(() => journal.trail(van.no, Math.max(startedAt, now() - REFOLD_MS), now(), 1_200)).catch(
       (error) => {
         parts.onError(error, 'trail')
         return []
@@ -238,20 +260,6 @@ export function openIngest(parts: IngestParts): Ingest {
       for (const event of step.events) if (event.kind === 'arrived') happen(van, event)
     }
     return trip
-  }
-
-  /** After a start all devices come at once: so few of them ask the store at a time that the others' questions still get through. */
-  let asking = 0
-  const askers: (() => void)[] = []
-  async function inTurn<T>(ask: () => Promise<T>): Promise<T> {
-    if (asking >= ASKING) await new Promise<void>((resolve) => askers.push(resolve))
-    asking++
-    try {
-      return await ask()
-    } finally {
-      asking--
-      askers.shift()?.()
-    }
   }
 
   function vanOf(device: Device): Van {

@@ -1,6 +1,6 @@
 // Turns: order within a key, independence between keys, and no failure that stops the next.
 import { expect, test } from 'vitest'
-import { turns } from './turns.ts'
+import { atMost, turns } from './turns.ts'
 
 const gate = () => {
   let open = () => {}
@@ -49,4 +49,26 @@ test('work without a promise is done within the call', () => {
     done = true
   })
   expect(done).toBe(true)
+})
+
+test('at most so many are under way, all are done, in order, and a failure gives its place back', async () => {
+  const few = atMost(3)
+  let under = 0
+  let most = 0
+  const order: number[] = []
+  const done = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, i) =>
+      few(async () => {
+        most = Math.max(most, ++under)
+        order.push(i)
+        await Promise.resolve()
+        under--
+        if (i % 5 === 0) throw new Error('no')
+        return i
+      }),
+    ),
+  )
+  expect(most).toBe(3)
+  expect(order).toEqual(Array.from({ length: 20 }, (_, i) => i))
+  expect(done.filter((d) => d.status === 'rejected').length).toBe(4)
 })

@@ -60,3 +60,21 @@ export function turns<K>(onError: (error: unknown) => void): Turns<K> {
     idle: () => (queues.size === 0 ? Promise.resolve() : new Promise((resolve) => idlers.push(resolve))),
   }
 }
+
+/** Pieces of work of which so many are done at a time; the others wait in the order in which they came. */
+export function atMost(n: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let under = 0
+  const waiting: (() => void)[] = []
+  return async (work) => {
+    if (under >= n) await new Promise<void>((resolve) => waiting.push(resolve))
+    else under++
+    try {
+      return await work()
+    } finally {
+      // The place goes over to who waited longest.
+      const next = waiting.shift()
+      if (next) next()
+      else under--
+    }
+  }
+}

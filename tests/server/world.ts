@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { DriverCreated, OrderCreated, Place, RunView } from '@doorstep/shared/api'
+import { distance } from '@doorstep/shared/geo'
 import type { WireFix } from '@doorstep/shared/ping'
 import { pointAt, route } from '@doorstep/shared/route'
 import { io, type Socket } from 'socket.io-client'
@@ -94,9 +95,21 @@ export interface Company {
   /** A fix on the route, `along` metres from its start. */
   fix(seq: number, along: number, over?: Partial<WireFix>): WireFix
 }
-/** A driver with a run of `stops` orders at real doors, assigned and, unless told otherwise, started. */
-export async function company(node: Pick<Node, 'url'>, stops: number, seed = 1, start = true): Promise<Company> {
-  const { places } = await ask<{ places: Place[] }>(node, 'GET', `/v1/places?sample=${stops + 1}&seed=${seed}`)
+/** Real doors close to each other, each the nearest to the one before: a run through them is some kilometres long. */
+export async function neighbours(node: Pick<Node, 'url'>, count: number, seed: number): Promise<Place[]> {
+  const { places } = await ask<{ places: Place[] }>(node, 'GET', `/v1/places?sample=200&seed=${seed}`)
+  const chosen = [places.shift()!]
+  while (chosen.length < count) {
+    const from = chosen.at(-1)!.at
+    places.sort((a, b) => distance(b.at, from) - distance(a.at, from))
+    chosen.push(places.pop()!)
+  }
+  return chosen
+}
+
+/** A driver with a run of `stops` orders at real doors, assigned and, unless told otherwise, started. `given` places: the start, then the doors. */
+export async function company(node: Pick<Node, 'url'>, stops: number, seed = 1, start = true, given?: Place[]): Promise<Company> {
+  const places = given ?? (await ask<{ places: Place[] }>(node, 'GET', `/v1/places?sample=${stops + 1}&seed=${seed}`)).places
   const driver = await ask<DriverCreated>(node, 'POST', '/v1/drivers', { name: `Driver ${seed}`, vehicle: 'van' })
   const orders: OrderCreated[] = []
   for (const place of places.slice(1, stops + 1))

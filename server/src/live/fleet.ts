@@ -7,6 +7,7 @@ import { type Freshness, freshness, STALE_MS, type Track } from '@doorstep/share
 import type { Bbox, DriverId, DriverNo, Millis, OrderId } from '@doorstep/shared/units'
 import type { Namespace } from 'socket.io'
 import type { RunPlan, Session } from '../orders/port.ts'
+import { atMost } from '../turns.ts'
 import { type Frame, frameOf } from './fastwire.ts'
 import { BUSY_BYTES, cutSlow, guard, rechecks, type Served, serve } from './guard.ts'
 import { attach, handler, shape } from './handlers.ts'
@@ -48,6 +49,11 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
   const changed = new Set<DriverNo>()
   let loaded: Promise<void> | null = null
   let strangers = false
+  /** Orders whose rows will be read, few at a time. */
+  const unread = new Set<OrderId>()
+  const few = atMost(4)
+  /** The version of an order for which a failure was told. */
+  const failures = new Map<string, number>()
 
   /** The roster as the database has it, with each driver's run; kept right by what is heard after. */
   async function load(): Promise<void> {
@@ -285,9 +291,12 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
     if (!members.has(track.no)) strangers = true
   })
   orders.onOrder((id: OrderId) => {
-    if (desks.size === 0) return
-    records
-      .row(id)
+    if (desks.size === 0 || unread.has(id)) return
+    unread.add(id)
+    few(() => {
+      unread.delete(id)
+      return records.row(id)
+    })
       .then((row) => {
         if (!row) return
         send(frameOf(nsp, 'order', row))
@@ -308,7 +317,6 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
     }
     send(frameOf(nsp, 'alert', alert))
   }
-  const failures = new Map<string, number>()
   orders.onRun((id) => {
     if (loaded === null) return
     orders

@@ -30,7 +30,8 @@ export function parseOrderNumber(typed: string): string | null {
   const text = typed
     .trim()
     .toUpperCase()
-    .replace(/^DS[- ]?/, '')
+    // A number may itself begin with DS: the mark is only what stands before a whole number.
+    .replace(/^DS[- ]?(?=.{6,8}$)/, '')
     .replaceAll('O', '0')
     .replace(/[IL]/g, '1')
   if (!/^[0-9A-HJKMNP-TV-Z]{6,8}$/.test(text)) return null
