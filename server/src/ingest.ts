@@ -172,7 +172,7 @@ export function openIngest(parts: IngestParts): Ingest {
       if (stop.status !== 'pending' || index < track.nextStop) continue
       const eta = etaOf(run, index, track, now())
       if (eta.kind !== 'window') continue
-      const next = reshow(van.shown.get(stop.id) ?? stop.window, eta, now(), cause)
+      const next = reshow(van.shown.get(stop.id) ?? stop.window, eta, now(), cause, index === 0)
       if (next?.changed) {
         van.shown.set(stop.id, next.window)
         changes.push({ stopId: stop.id, from: next.window.from, to: next.window.to, mid: eta.mid, reason: next.window.reason })

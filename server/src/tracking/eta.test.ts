@@ -206,6 +206,7 @@ test('[T10] every change keeps its reason', () => {
   const shown = shownAt(10 * MIN, 20 * MIN, -5 * MIN)
   expect(reshow(shown, fresh(25 * MIN, 28 * MIN, 35 * MIN), T0)?.window.reason).toBe('pace')
   expect(reshow(shown, fresh(2 * MIN, 5 * MIN, 8 * MIN), T0)?.window.reason).toBe('stops_faster')
+  expect(reshow(shown, fresh(2 * MIN, 5 * MIN, 8 * MIN), T0, undefined, true)?.window.reason).toBe('pace')
   expect(reshow(shown, fresh(25 * MIN, 28 * MIN, 35 * MIN, true), T0)?.window.reason).toBe('detour')
   expect(reshow(shown, fresh(25 * MIN, 28 * MIN, 35 * MIN), T0, 'stop_inserted')?.window.reason).toBe('stop_inserted')
 })

@@ -6,7 +6,7 @@ import { framing, type Spot } from './framing.ts'
 
 const phone: Stage = { width: 390, height: 388, covered: { top: 0, right: 0, bottom: 44, left: 0 } }
 const desktop: Stage = { width: 1024, height: 900, covered: { top: 0, right: 68, bottom: 20, left: 0 } }
-const calm = { labelled: false, canComeCloser: false }
+const calm = { reach: { width: 300, height: 300 }, labelled: false, canComeCloser: false }
 
 test('the door beside the zoom buttons or at the edge of the stage asks for another view, both in the open does not', () => {
   expect(framing(desktop, { x: 300, y: 500 }, { x: 980, y: 120 }, calm)).not.toBeNull()
@@ -28,7 +28,7 @@ test('the view that is asked for is one that holds, on every stage', () => {
   })
   fc.assert(
     fc.property(stage, fc.boolean(), fc.boolean(), (on, labelled, swapped) => {
-      const asked = framing(on, { x: -10, y: -10 }, { x: 5000, y: 5000 }, { labelled, canComeCloser: true })!
+      const asked = framing(on, { x: -10, y: -10 }, { x: 5000, y: 5000 }, { ...calm, labelled })!
       const { top, right, bottom, left } = asked
       expect(Math.max(left + right - on.width, top + bottom - on.height)).toBeLessThan(0)
       // A fitted view puts the two at opposite corners of the room that is left.
@@ -37,8 +37,19 @@ test('the view that is asked for is one that holds, on every stage', () => {
         { x: on.width - right, y: on.height - bottom },
       ]
       const [van, door] = swapped ? corners : corners.reverse()
+      const reach = { width: on.width - left - right, height: on.height - top - bottom }
       const squeezed = left + right > 0.66 * on.width || top + bottom > 0.66 * on.height
-      if (!squeezed) expect(framing(on, van!, door!, { labelled, canComeCloser: true })).toBeNull()
+      if (!squeezed) expect(framing(on, van!, door!, { reach, labelled, canComeCloser: true })).toBeNull()
     }),
   )
+})
+
+test('the camera comes closer when all that is to be seen has become small, and not while the way between swings wide', () => {
+  const closer = { ...calm, canComeCloser: true }
+  const near = [
+    { x: 180, y: 180 },
+    { x: 220, y: 200 },
+  ] as const
+  expect(framing(phone, ...near, { ...closer, reach: { width: 40, height: 20 } })).not.toBeNull()
+  expect(framing(phone, ...near, { ...closer, reach: { width: 40, height: 180 } })).toBeNull()
 })

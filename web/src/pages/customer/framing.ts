@@ -6,6 +6,12 @@ export interface Spot {
   readonly y: number
 }
 
+/** How much of the stage all that is to be seen takes: both and the way between. */
+export interface Reach {
+  readonly width: number
+  readonly height: number
+}
+
 /** Half a vehicle and a little air. */
 const VAN = 30
 /** The pin stands on its point, so it needs its height above the door. */
@@ -13,7 +19,7 @@ const PIN = 62
 /** Half of the label below a silent vehicle, and its line. */
 const LABEL = 92
 const LINE = 24
-/** Nearer together than this share of the stage, the camera comes closer. */
+/** When all takes less than this share of the stage, the camera comes closer. */
 const SMALL = 0.28
 
 /**
@@ -24,7 +30,7 @@ export function framing(
   stage: Stage,
   van: Spot,
   door: Spot,
-  now: { labelled: boolean; canComeCloser: boolean },
+  now: { reach: Reach; labelled: boolean; canComeCloser: boolean },
   anew = false,
 ): Padding | null {
   const { width, height, covered } = stage
@@ -35,7 +41,7 @@ export function framing(
     x <= width - covered.right - across &&
     y >= covered.top + up &&
     y <= height - covered.bottom - down
-  const spread = Math.max(Math.abs(van.x - door.x) / width, Math.abs(van.y - door.y) / height)
+  const spread = Math.max(now.reach.width / width, now.reach.height / height)
   const good = within(van, side, VAN, below) && within(door, VAN, PIN, 8)
   if (!anew && good && !(now.canComeCloser && spread < SMALL)) return null
   const spare = { x: Math.max(20, width * 0.07), y: Math.max(16, height * 0.07) }

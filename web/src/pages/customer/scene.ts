@@ -7,7 +7,7 @@ import type { Watch } from '../../feed/watch.ts'
 import { advance, type Glide, glidePath, haloRadius, resting, sight } from '../../map/glide.ts'
 import type { MapPort, Overlay, Theme } from '../../map/port.ts'
 import { words } from '../../ui/words.ts'
-import { framing } from './framing.ts'
+import { framing, type Spot } from './framing.ts'
 
 export interface Shown {
   readonly track: TrackView
@@ -143,17 +143,21 @@ export function deliveryScene(port: MapPort, door: LngLat, options: Options): De
     if (grey) label.textContent = words.lastSeenHere(age)
   }
 
+  /** The way still to go as far as it is told; under a silent vehicle as it was. */
+  const ahead = (): readonly LngLat[] =>
+    glide?.mode === 'along' && shown?.vehicle !== 'grey' ? slice(glide.path, glide.s, glide.path.length) : (shown?.path?.line ?? [])
+
   const way = () => {
     const grey = shown?.vehicle === 'grey'
-    const ahead = glide?.mode === 'along' && !grey ? slice(glide.path, glide.s, glide.path.length) : (shown?.path?.line ?? [])
+    const rest = ahead()
     // Each change repaints the whole map: two metres are worth it, nothing is not.
     const key =
-      shown?.vehicle === 'none' || ahead.length < 2
+      shown?.vehicle === 'none' || rest.length < 2
         ? ''
-        : `${grey} ${path.v} ${ahead.length} ${glide?.mode === 'along' ? Math.round(glide.s / 2) : ''}`
+        : `${grey} ${path.v} ${rest.length} ${glide?.mode === 'along' ? Math.round(glide.s / 2) : ''}`
     if (key === drawn) return
     drawn = key
-    port.setData('way', line(key ? ahead : [], grey))
+    port.setData('way', line(key ? rest : [], grey))
   }
 
   /** Keeps the vehicle and the door in the open part of the view, and comes closer as they do. */
@@ -168,17 +172,23 @@ export function deliveryScene(port: MapPort, door: LngLat, options: Options): De
     const now = options.serverNow()
     // The last move may still be under way.
     if (framed && now - looked < SETTLED_MS) return
+    const all = bounds([glide.at, door, ...ahead()])
+    const [a, b] = all.map(port.project) as [Spot, Spot]
     const padding = framing(
       port.stage(),
       port.project(glide.at),
       port.project(door),
-      { labelled: shown?.vehicle === 'grey', canComeCloser: port.zoom() < 16 },
+      {
+        reach: { width: Math.abs(a.x - b.x), height: Math.abs(a.y - b.y) },
+        labelled: shown?.vehicle === 'grey',
+        canComeCloser: port.zoom() < 16,
+      },
       !framed,
     )
     if (!padding) return
     framed = true
     looked = now
-    port.fit([glide.at, door], { padding, maxZoom: 16.2, animate: animated })
+    port.fit(all, { padding, maxZoom: 16.2, animate: animated })
   }
 
   return {
@@ -225,6 +235,14 @@ export function deliveryScene(port: MapPort, door: LngLat, options: Options): De
       port.destroy()
     },
   }
+}
+
+const bounds = (places: readonly LngLat[]): [LngLat, LngLat] => {
+  const [lngs, lats] = [places.map(([lng]) => lng), places.map(([, lat]) => lat)]
+  return [
+    [Math.min(...lngs), Math.min(...lats)],
+    [Math.max(...lngs), Math.max(...lats)],
+  ]
 }
 
 const line = (coordinates: readonly LngLat[], grey = false): GeoJSON.GeoJSON =>
