@@ -1,10 +1,10 @@
 // Every acknowledgement that a device hears, written to a file before the device may use it, in; what of it the database lacks, out.
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Kept } from '@doorstep/shared/protocol'
 import pg from 'pg'
 
-/** Kept after the run: a failure can be looked into. */
+/** Kept when something is wrong with it, so that it can be looked into. */
 const folder = fileURLToPath(new URL('../../.cache/faults/', import.meta.url))
 
 export interface Verdict {
@@ -33,7 +33,7 @@ export interface Ledger {
 
 export function openLedger(name: string): Ledger {
   mkdirSync(folder, { recursive: true })
-  const path = `${folder}${name}.ndjson`
+  const path = `${folder}${name}-${process.pid}.ndjson`
   writeFileSync(path, '')
   let count = 0
   return {
@@ -52,7 +52,11 @@ export function openLedger(name: string): Ledger {
         const key = `${device} ${qid}`
         told.set(key, Math.max(told.get(key) ?? 0, upto))
       }
-      return join(told, await read(databaseUrl))
+      const verdict = join(told, await read(databaseUrl))
+      // A clean one says nothing more.
+      if (verdict.lost.length + verdict.twice.length + verdict.gaps.length === 0)
+        process.once('exit', () => rmSync(path, { force: true }))
+      return verdict
     },
   }
 }
