@@ -12,7 +12,7 @@ import type { Journal } from './store/journal.port.ts'
 import { advance, begin, type TripEvent, type TripState, toTrack } from './tracking/trip.ts'
 import { reshow } from './tracking/window.ts'
 import type { Tracks } from './tracks.ts'
-import { turns } from './turns.ts'
+import { few, turns } from './turns.ts'
 
 export interface IngestParts {
   readonly orders: Orders
@@ -65,7 +65,9 @@ const REROUTE_MS = 20_000
 const FORGET_MS = 3_600_000
 /** After a start, the fixes of so long are folded again, so that the place along the route is exact, ms. */
 const REFOLD_MS = 1_200_000
+/** After a start all drivers come at once: so few of them ask the database, or write to it, at a time that the others' questions still get through. */
 const ASKING = 3
+const WRITING = 2
 /** A promise missed by more than this is an alert, ms. */
 const LATE_MS = 300_000
 
@@ -73,6 +75,8 @@ export function openIngest(parts: IngestParts): Ingest {
   const { orders, journal, router, tracks, etaOf, now } = parts
   const vans = new Map<DriverId, Van>()
   const turn = turns<DriverNo>((error) => parts.onError(error, 'ingest'))
+  const asking = few(ASKING)
+  const writing = few(WRITING)
 
   function take(device: Device, batch: Batch): Promise<Result<Kept, Fault>> {
     const kept = batch.to === 0 ? journal.upto(device.id, batch.qid) : journal.keep(device.id, device.no, batch, now())
@@ -137,7 +141,7 @@ export function openIngest(parts: IngestParts): Ingest {
       const plan = await router.route([from, ...ahead], heading === null ? {} : { heading })
       // A straight line would be worse than the road that was planned.
       if (plan.confidence === 'low' && run.confidence === 'road') return
-      await orders.reroute(run.id, from, plan, run.routeVersion)
+      await writing(() => orders.reroute(run.id, from, plan, run.routeVersion))
       await refresh(van)
       show(van)
     })
@@ -170,9 +174,22 @@ export function openIngest(parts: IngestParts): Ingest {
       if (stop.promise && eta.mid > stop.promise.to + LATE_MS)
         alertOnce(van, `late:${stop.id}`, { kind: 'late', at: now(), orderId: stop.orderId })
     }
-    if (changes.length === 0) return
-    orders.showWindows(run.id, now(), changes).catch((error) => {
-      for (const change of changes) van.shown.delete(change.stopId)
+    if (changes.length > 0) write(van, run.id, changes)
+  }
+
+  /** Windows on their way to the database: while those of a run wait their turn, newer ones take their place. */
+  const unwritten = new Map<RunId, Map<string, WindowChange>>()
+  function write(van: Van, run: RunId, changes: readonly WindowChange[]): void {
+    const waiting = unwritten.get(run)
+    const all = waiting ?? new Map<string, WindowChange>()
+    for (const change of changes) all.set(change.stopId, change)
+    if (waiting) return
+    unwritten.set(run, all)
+    writing(() => {
+      unwritten.delete(run)
+      return orders.showWindows(run, now(), [...all.values()])
+    }).catch((error) => {
+      for (const stop of all.keys()) van.shown.delete(stop)
       parts.onError(error, 'windows')
     })
   }
@@ -191,7 +208,7 @@ export function openIngest(parts: IngestParts): Ingest {
     let run: RunPlan | null
     try {
       van.fresh = true
-      run = await orders.runOf(van.driver)
+      run = await asking(() => orders.runOf(van.driver))
     } catch (error) {
       van.fresh = false
       parts.onError(error, 'run')
@@ -214,7 +231,7 @@ export function openIngest(parts: IngestParts): Ingest {
     const startedAt = van.run?.startedAt ?? null
     // What was driven before the run says nothing of its stops.
     if (plan === null || startedAt === null) return trip
-    const crumbs = await inTurn(() => journal.trail(van.no, Math.max(startedAt, now() - REFOLD_MS), now(), 1_200)).catch(
+    const crumbs = await asking(() => journal.trail(van.no, Math.max(startedAt, now() - REFOLD_MS), now(), 1_200)).catch(
       (error) => {
         parts.onError(error, 'trail')
         return []
@@ -237,20 +254,6 @@ export function openIngest(parts: IngestParts): Ingest {
       for (const event of step.events) if (event.kind === 'arrived') happen(van, event)
     }
     return trip
-  }
-
-  /** After a start all devices come at once: so few of them ask the store at a time that the others' questions still get through. */
-  let asking = 0
-  const askers: (() => void)[] = []
-  async function inTurn<T>(ask: () => Promise<T>): Promise<T> {
-    if (asking >= ASKING) await new Promise<void>((resolve) => askers.push(resolve))
-    asking++
-    try {
-      return await ask()
-    } finally {
-      asking--
-      askers.shift()?.()
-    }
   }
 
   function vanOf(device: Device): Van {

@@ -1,6 +1,6 @@
 // Turns: order within a key, independence between keys, and no failure that stops the next.
 import { expect, test } from 'vitest'
-import { turns } from './turns.ts'
+import { few, turns } from './turns.ts'
 
 const gate = () => {
   let open = () => {}
@@ -49,4 +49,26 @@ test('work without a promise is done within the call', () => {
     done = true
   })
   expect(done).toBe(true)
+})
+
+test('few: no more than so many at a time, each in the order of asking, and a rejection lets the next one in', async () => {
+  const two = few(2)
+  const gates = [gate(), gate(), gate(), gate()]
+  const begun: number[] = []
+  const done = gates.map(({ wait }, i) =>
+    two(async () => {
+      begun.push(i)
+      await wait
+      if (i === 0) throw new Error('no')
+      return i
+    }),
+  )
+  expect(begun).toEqual([0, 1])
+  gates[0]!.open()
+  await expect(done[0]).rejects.toThrow('no')
+  expect(begun).toEqual([0, 1, 2])
+  gates[1]!.open()
+  gates[2]!.open()
+  gates[3]!.open()
+  expect(await Promise.all(done.slice(1))).toEqual([1, 2, 3])
 })

@@ -60,3 +60,21 @@ export function turns<K>(onError: (error: unknown) => void): Turns<K> {
     idle: () => (queues.size === 0 ? Promise.resolve() : new Promise((resolve) => idlers.push(resolve))),
   }
 }
+
+/** Runs what it is given, at most `most` at a time, in the order of asking. */
+export function few(most: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let running = 0
+  const waiting: (() => void)[] = []
+  return async (work) => {
+    // Who is woken takes the place of who woke him.
+    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve))
+    else running++
+    try {
+      return await work()
+    } finally {
+      const next = waiting.shift()
+      if (next) next()
+      else running--
+    }
+  }
+}

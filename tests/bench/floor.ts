@@ -22,7 +22,8 @@ export async function floor(lines: [number, number][][]): Promise<number> {
     const k = b.readUInt32LE(0)
     const lat = b.readInt32LE(4) / 1e6
     const lng = b.readInt32LE(8) / 1e6
-    const cursor = (cursors[k] ??= { i: 0, s: 0 })
+    cursors[k] ??= { i: 0, s: 0 }
+    const cursor = cursors[k]
     const remaining = progress(prepared[k % prepared.length]!, cursor, lng, lat)
     const out = Buffer.allocUnsafe(2 + 31)
     out[0] = 0x82

@@ -46,8 +46,8 @@ export async function naive(lines: [number, number][][], redisUrl: string, turf:
         const snapped = nearestPointOnLine(routes[r]!, point([m.lng, m.lat]), { units: 'meters' })
         remaining = lengthOf(lineSlice(snapped, ends[r]!, routes[r]!), { units: 'meters' })
       } else {
-        let cursor = cursors.get(k)
-        if (!cursor) cursors.set(k, (cursor = { i: 0, s: 0 }))
+        const cursor = cursors.get(k) ?? { i: 0, s: 0 }
+        cursors.set(k, cursor)
         remaining = progress(prepared[r]!, cursor, m.lng, m.lat)
       }
       const update = { ...m, orderId: `ord_${k}`, remaining, eta: Math.round(remaining / 8.3) }

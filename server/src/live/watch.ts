@@ -7,7 +7,7 @@ import type { DriverNo, Millis, OrderId } from '@doorstep/shared/units'
 import type { Namespace } from 'socket.io'
 import type { Link, OrderBase } from '../orders/port.ts'
 import { orderViewOf, viewOf } from '../tracking/view.ts'
-import { turns } from '../turns.ts'
+import { few, turns } from '../turns.ts'
 import { compactFrame, type Frame, frameOf } from './fastwire.ts'
 import { BUSY_BYTES, cutSlow, guard, rechecks, type Served, serve } from './guard.ts'
 import { attach, handler, shape } from './handlers.ts'
@@ -32,14 +32,19 @@ interface Room {
   /** Version of the path that was sent last. */
   pathV: number
   sentAt: Millis
+  /** From when on the next position may go out. */
+  nextAt: Millis
   timer: NodeJS.Timeout | undefined
   /** When the order was last read. */
   readAt: Millis
 }
 
-/** At most four positions a second to each. */
+/** At most four positions a second to each; one that comes a little early goes out at once, on account of the next. */
 const GAP_MS = 250
+const EARLY_MS = 60
 const HEARTBEAT_MS = 10_000
+/** When much changes at once, so many watched orders are read again at a time. */
+const ASKING = 3
 /** What is watched is read again so often even though no word of a change came, and more often when word may have been lost, ms. */
 const REREAD_MS = 60_000
 
@@ -49,6 +54,7 @@ export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
   const byDriver = new Map<DriverNo, Set<Room>>()
   const watchers = new Set<Watcher>()
   const reading = turns<OrderId>((error) => parts.onError(error, 'order'))
+  const asking = few(ASKING)
 
   const trackOf = (base: OrderBase) => (base.run?.driverNo ? tracks.get(base.run.driverNo) : null)
   const whole = (base: OrderBase): OrderView => {
@@ -91,7 +97,7 @@ export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
     if (!watcher.socket.connected) return fail({ code: 'RETRY' })
     let room = rooms.get(id)
     if (!room) {
-      room = { order: id, watchers: new Set(), base, pathV: 0, sentAt: 0, timer: undefined, readAt: now() }
+      room = { order: id, watchers: new Set(), base, pathV: 0, sentAt: 0, nextAt: 0, timer: undefined, readAt: now() }
       rooms.set(id, room)
       if (base.run?.driverNo) enter(base.run.driverNo, room)
     } else if (base.view.ev >= room.base.view.ev) place(room, base)
@@ -116,12 +122,14 @@ export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
   function move(room: Room): void {
     room.timer = undefined
     if (!flows(room.base) || room.watchers.size === 0) return
-    room.sentAt = now()
+    const at = now()
+    room.sentAt = at
+    room.nextAt = Math.max(room.nextAt, at - EARLY_MS) + GAP_MS
     const track = trackOf(room.base)
-    const eta = etaOf(room.base.run, room.base.stop, track, room.sentAt)
-    let view = viewOf(room.base, track, eta, room.sentAt, false, parts.gates)
+    const eta = etaOf(room.base.run, room.base.stop, track, at)
+    let view = viewOf(room.base, track, eta, at, false, parts.gates)
     if (view.pathV !== room.pathV) {
-      view = viewOf(room.base, track, eta, room.sentAt, true, parts.gates)
+      view = viewOf(room.base, track, eta, at, true, parts.gates)
       room.pathV = view.pathV
     }
     let json: Frame | null = null
@@ -141,8 +149,8 @@ export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
   }
   function moveSoon(room: Room): void {
     if (room.timer !== undefined) return
-    const wait = room.sentAt + GAP_MS - now()
-    if (wait <= 0) move(room)
+    const wait = room.nextAt - now()
+    if (wait <= EARLY_MS) move(room)
     else room.timer = setTimeout(move, wait, room)
   }
 
@@ -155,7 +163,7 @@ export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
   /** Reads a watched order again and tells what became of it. */
   function reread(room: Room): void {
     reading.run(room.order, async () => {
-      const base = await orders.order(room.order)
+      const base = await asking(() => orders.order(room.order))
       if (base === null || rooms.get(room.order) !== room || base.view.ev < room.base.view.ev) return
       const changed = base.view.ev !== room.base.view.ev || flows(base) !== flows(room.base)
       place(room, base)

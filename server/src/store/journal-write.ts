@@ -87,7 +87,6 @@ export async function write(q: Query, batches: readonly Queued[]): Promise<Flush
     for (const { seq, code } of batch.rejected) if (seq > known) quarantine.push({ device, qid: batch.qid, seq, code, at })
     return queue.hi >= lastSeq(batch) ? { kind: 'kept', upto: queue.hi } : { kind: 'gap', expect: queue.hi + 1 }
   })
-  const kept = await insertFixes(q, rows)
   if (beyond.length > 0) {
     await q.query(
       `insert into fix_recent (device_id, qid, seq, received_at)
@@ -121,22 +120,16 @@ export async function write(q: Query, batches: readonly Queued[]): Promise<Flush
       ],
     )
   }
-  await moveLast(q, rows)
   const moved = [...queues.values()].filter((one) => one.hi > one.before || one.ahead)
-  if (moved.length > 0) {
-    await q.query(
-      `update device_queue d set hi = greatest(d.hi, n.hi), ahead = d.ahead or n.ahead
-       from unnest($1::uuid[], $2::text[], $3::int8[], $4::bool[]) as n (device_id, qid, hi, ahead)
-       where d.device_id = n.device_id and d.qid = n.qid`,
-      [moved.map((m) => m.device), moved.map((m) => m.qid), moved.map((m) => m.hi), moved.map((m) => m.ahead)],
-    )
-  }
+  const kept = await keep(q, rows, moved)
   const skipped = skips.reduce((sum, one) => sum + one.to - one.from + 1, 0)
   return { verdicts, kept, quarantined: quarantine.length, repeated: repeated + rows.length - kept, skipped }
 }
 
 /** The end of the run without a hole that begins at hi + 1: a batch that leaves a seq out can't claim it. */
 function advance(hi: number, batch: Batch): number {
+  // Nearly always one or more fixes that go on where the last ones ended.
+  if (batch.rejected.length === 0 && batch.from === hi + 1 && batch.to - batch.from + 1 === batch.fixes.length) return batch.to
   const seqs = [...batch.fixes.map((f) => f.seq), ...batch.rejected.map((r) => r.seq)].sort((a, b) => a - b)
   for (const seq of seqs) {
     if (seq > hi + 1) break
@@ -178,16 +171,32 @@ async function lockQueues(q: Query, batches: readonly Queued[]): Promise<Map<str
 
 const FLAG_BITS: Record<FixFlag, number> = { mock: 1, speed: 2, heading: 4, altitude: 8, battery: 16, rollover: 32 }
 
-async function insertFixes(q: Query, rows: readonly Row[]): Promise<number> {
-  if (rows.length === 0) return 0
+/**
+ * The fixes, how far their queues are kept, and each device's newest fix (only forward): one statement, since each costs this process as much as a
+ * hundred rows. Answers how many fixes were new.
+ */
+async function keep(q: Query, rows: readonly Row[], moved: readonly Queue[]): Promise<number> {
+  if (rows.length + moved.length === 0) return 0
   const { count } = await q.query(
-    `insert into fixes (device_id, qid, seq, day, driver_no, fix_time, received_at, lng, lat, accuracy, speed, heading, altitude, battery, flags)
+    `with n as (
+       select * from unnest($1::uuid[], $2::text[], $3::int8[], $4::int4[], $5::float8[], $6::float8[], $7::float8[], $8::float8[],
+         $9::float4[], $10::float4[], $11::float4[], $12::float4[], $13::float4[], $14::int2[])
+         as n (device_id, qid, seq, driver_no, fix, received, lng, lat, accuracy, speed, heading, altitude, battery, flags)),
+     queues as (
+       update device_queue d set hi = greatest(d.hi, m.hi), ahead = d.ahead or m.ahead
+       from unnest($15::uuid[], $16::text[], $17::int8[], $18::bool[]) as m (device_id, qid, hi, ahead)
+       where d.device_id = m.device_id and d.qid = m.qid),
+     newest as (
+       insert into device_last as l (device_id, driver_no, fix_time, seq, lng, lat, accuracy, speed, heading)
+       select distinct on (device_id) device_id, driver_no, to_timestamp(fix / 1000), seq, lng, lat, accuracy, speed, heading
+       from n order by device_id, fix desc, seq desc
+       on conflict (device_id) do update set driver_no = excluded.driver_no, fix_time = excluded.fix_time, seq = excluded.seq,
+         lng = excluded.lng, lat = excluded.lat, accuracy = excluded.accuracy, speed = excluded.speed, heading = excluded.heading
+       where (excluded.fix_time, excluded.seq) > (l.fix_time, l.seq))
+     insert into fixes (device_id, qid, seq, day, driver_no, fix_time, received_at, lng, lat, accuracy, speed, heading, altitude, battery, flags)
      select device_id, qid, seq, (to_timestamp(received / 1000) at time zone 'UTC')::date, driver_no, to_timestamp(fix / 1000),
        to_timestamp(received / 1000), lng, lat, accuracy, speed, heading, altitude, battery, flags
-     from unnest($1::uuid[], $2::text[], $3::int8[], $4::int4[], $5::float8[], $6::float8[], $7::float8[], $8::float8[],
-       $9::float4[], $10::float4[], $11::float4[], $12::float4[], $13::float4[], $14::int2[])
-       as n (device_id, qid, seq, driver_no, fix, received, lng, lat, accuracy, speed, heading, altitude, battery, flags)
-     on conflict do nothing`,
+     from n on conflict do nothing`,
     [
       rows.map((r) => r.device),
       rows.map((r) => r.qid),
@@ -203,39 +212,11 @@ async function insertFixes(q: Query, rows: readonly Row[]): Promise<number> {
       rows.map((r) => r.fix.altitude),
       rows.map((r) => r.fix.battery),
       rows.map((r) => r.fix.flags.reduce((bits, flag) => bits | FLAG_BITS[flag], 0)),
+      moved.map((m) => m.device),
+      moved.map((m) => m.qid),
+      moved.map((m) => m.hi),
+      moved.map((m) => m.ahead),
     ],
   )
   return count
 }
-
-async function moveLast(q: Query, rows: readonly Row[]): Promise<void> {
-  const newest = new Map<DeviceId, Row>()
-  for (const row of rows) {
-    const had = newest.get(row.device)
-    if (!had || isNewer(row.fix, had.fix)) newest.set(row.device, row)
-  }
-  if (newest.size === 0) return
-  const all = [...newest.values()]
-  await q.query(
-    `insert into device_last as l (device_id, driver_no, fix_time, seq, lng, lat, accuracy, speed, heading)
-     select device_id, driver_no, to_timestamp(fix / 1000), seq, lng, lat, accuracy, speed, heading
-     from unnest($1::uuid[], $2::int4[], $3::float8[], $4::int8[], $5::float8[], $6::float8[], $7::float4[], $8::float4[], $9::float4[])
-       as n (device_id, driver_no, fix, seq, lng, lat, accuracy, speed, heading)
-     order by device_id
-     on conflict (device_id) do update set driver_no = excluded.driver_no, fix_time = excluded.fix_time, seq = excluded.seq,
-       lng = excluded.lng, lat = excluded.lat, accuracy = excluded.accuracy, speed = excluded.speed, heading = excluded.heading
-     where (excluded.fix_time, excluded.seq) > (l.fix_time, l.seq)`,
-    [
-      all.map((r) => r.device),
-      all.map((r) => r.driver),
-      all.map((r) => r.fix.recordedAt),
-      all.map((r) => r.fix.seq),
-      all.map((r) => r.fix.at[0]),
-      all.map((r) => r.fix.at[1]),
-      all.map((r) => r.fix.accuracy),
-      all.map((r) => r.fix.speed),
-      all.map((r) => r.fix.heading),
-    ],
-  )
-}
-const isNewer = (a: Fix, b: Fix) => a.recordedAt > b.recordedAt || (a.recordedAt === b.recordedAt && a.seq > b.seq)
