@@ -10,6 +10,7 @@ import { decodeTrack, encodePings } from '@doorstep/shared/compact'
 import { random } from '@doorstep/shared/random'
 import { type Route, route } from '@doorstep/shared/route'
 import type { LngLat } from '@doorstep/shared/units'
+import { cpuOf } from './cpu.ts'
 import { passed, placeNow, SPEED, type Stand } from './e2e.ts'
 import { clientFrame, pool, WireClient } from './wire.ts'
 
@@ -27,6 +28,7 @@ export interface NodeOptions {
   readonly program?: readonly string[]
 }
 export interface Node {
+  readonly pid: number
   readonly port: number
   readonly url: string
   /** One figure of /metrics. */
@@ -57,6 +59,7 @@ export async function startNode({ redisUrl, databaseUrl, flags = [], program }: 
     void gone.then((code) => reject(new Error(`the server ended with ${code}`)))
   })
   return {
+    pid: child.pid!,
     port: ready.port,
     url: ready.url,
     async figure(name) {
@@ -119,16 +122,43 @@ export interface StandOptions {
 
 let queues = 0
 
-export async function openDoorstep(nodes: readonly Node[], fleet: Fleet, { dispatchers, compact }: StandOptions): Promise<Stand> {
+export interface DoorstepStand extends Stand {
+  /** `n` fixes of driver `k` in one message, the newest of now, `gap` ms apart. Answered by `onKept`. */
+  sendBatch(k: number, n: number, gap: number): void
+  /** A batch is kept: ms since it was sent. */
+  onKept: (ms: number) => void
+}
+
+export async function openDoorstep(
+  nodes: readonly Node[],
+  fleet: Fleet,
+  { dispatchers, compact }: StandOptions,
+): Promise<DoorstepStand> {
   const all: WireClient[] = []
-  const drivers: { client: WireClient; seq: number }[] = []
+  const drivers: { client: WireClient; seq: number; batchSent: number }[] = []
   const desks: WireClient[] = []
   const portOf = (i: number) => nodes[i % nodes.length]!.port
-  const stand: Stand = {
+  const stand: DoorstepStand = {
     dispatchers,
     routes: fleet.routes,
     bound: Number.POSITIVE_INFINITY,
     onSeen: () => {},
+    onKept: () => {},
+    sendBatch(k, n, gap) {
+      const driver = drivers[k]!
+      const now = Date.now()
+      const [lon, lat] = placeNow(stand, k, now)
+      const items = Array.from({ length: n }, (_, i) => ({
+        seq: ++driver.seq,
+        t: now - (n - 1 - i) * gap,
+        lat,
+        lon,
+        acc: 5,
+        spd: SPEED,
+      }))
+      driver.batchSent ||= performance.now()
+      driver.client.socket.write(clientFrame(encodePings({ live: false, sentAt: now, items })))
+    },
     send(k, [lon, lat], t) {
       const driver = drivers[k]!
       driver.seq++
@@ -136,10 +166,7 @@ export async function openDoorstep(nodes: readonly Node[], fleet: Fleet, { dispa
         clientFrame(encodePings({ live: false, sentAt: t, items: [{ seq: driver.seq, t, lat, lon, acc: 5, spd: SPEED }] })),
       )
     },
-    async cpu() {
-      const seconds = await Promise.all(nodes.map((node) => node.figure('doorstep_process_cpu_seconds_total')))
-      return seconds.reduce((sum, s) => sum + s * 1e6, 0)
-    },
+    cpu: async () => nodes.reduce((sum, { pid }) => sum + cpuOf(pid), 0),
     fleetBytes: () => desks.reduce((sum, desk) => sum + desk.bytes, 0),
     async close() {
       for (const client of all) client.close()
@@ -151,9 +178,15 @@ export async function openDoorstep(nodes: readonly Node[], fleet: Fleet, { dispa
     const { device, link } = fleet.drivers[k]!
     const client = await WireClient.socketIo(portOf(k), '/driver', { token: device })
     all.push(client)
-    drivers[k] = { client, seq: 0 }
+    const driver = { client, seq: 0, batchSent: 0 }
+    drivers[k] = driver
     const qid = run + k.toString(16).padStart(12, '0')
     await client.asks('/driver', ['hello', { v: 1, qid, sentAt: Date.now() }])
+    client.onFrame = (body) => {
+      if (driver.batchSent === 0 || !body.includes('"kept"')) return
+      stand.onKept(performance.now() - driver.batchSent)
+      driver.batchSent = 0
+    }
     // Half of the watchers are on the other node.
     const watcher = await WireClient.socketIo(portOf(k >> 1), '/watch', { token: link, ...(compact ? { compact: true } : {}) })
     all.push(watcher)

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { route } from '@doorstep/shared/route'
 import type { LngLat } from '@doorstep/shared/units'
 import type { ChildOrder } from './child.ts'
+import { cpuOf } from './cpu.ts'
 import { SPEED, type Stand } from './e2e.ts'
 import { clientFrame, pool, WireClient } from './wire.ts'
 
@@ -54,10 +55,7 @@ export async function openOther(variant: Other, { drivers: n, dispatchers, nodes
           `42${JSON.stringify(['driver:location', { driverId: `drv_${k}`, lat, lng, heading: 123, speed: SPEED, ts: t }])}`,
         )
     },
-    async cpu() {
-      const answers = await Promise.all(children.map(({ child }) => asked<{ cpu: number }>(child, { do: 'cpu' })))
-      return answers.reduce((sum, { cpu }) => sum + cpu, 0)
-    },
+    cpu: async () => children.reduce((sum, { child }) => sum + cpuOf(child.pid!), 0),
     fleetBytes: () => desks.reduce((sum, desk) => sum + desk.bytes, 0),
     async close() {
       for (const client of all) client.close()

@@ -8,7 +8,7 @@ import { fail, ok, type Result } from '@doorstep/shared/result'
 import type { Millis } from '@doorstep/shared/units'
 import type { Namespace, Socket } from 'socket.io'
 import type { Device, RunPlan } from '../orders/port.ts'
-import { onCompact } from './fastwire.ts'
+import { frameOf, onCompact } from './fastwire.ts'
 import { cutSlow, guard, rechecks, type Served, serve } from './guard.ts'
 import { attach, handler, shape } from './handlers.ts'
 import type { Edge, LiveParts } from './parts.ts'
@@ -101,7 +101,7 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
     if (atOnce || sum.rejected.length >= LIMITS.batch) {
       clearTimeout(before?.timer)
       session.pending = null
-      session.socket.emit('kept', sum)
+      session.line.send(frameOf(nsp, 'kept', sum))
     } else if (before) session.pending = { kept: sum, timer: before.timer }
     else
       session.pending = {
@@ -109,7 +109,7 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
         timer: setTimeout(() => {
           const due = session.pending
           session.pending = null
-          if (due) session.socket.emit('kept', due.kept)
+          if (due) session.line.send(frameOf(nsp, 'kept', due.kept))
         }, KEPT_MS),
       }
   }

@@ -193,11 +193,8 @@ export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
       const room = watcher.room
       if (!room) return
       const view = flows(room.base) ? trackOf(room.base) : null
-      watcher.socket.emit('hb', {
-        ev: room.base.view.ev,
-        t: view?.run === room.base.run?.id ? (view?.recordedAt ?? 0) : 0,
-        now: now(),
-      })
+      const t = view?.run === room.base.run?.id ? (view?.recordedAt ?? 0) : 0
+      watcher.line.send(frameOf(nsp, 'hb', { ev: room.base.view.ev, t, now: now() }))
       const stale = now() - room.readAt
       if (stale > REREAD_MS || (stale > HEARTBEAT_MS / 2 && parts.shared)) reread(room)
       else if (now() - room.sentAt >= HEARTBEAT_MS) moveSoon(room)

@@ -211,7 +211,7 @@ async function keep(q: Query, rows: readonly Row[], moved: readonly Queue[]): Pr
       rows.map((r) => r.fix.heading),
       rows.map((r) => r.fix.altitude),
       rows.map((r) => r.fix.battery),
-      rows.map((r) => r.fix.flags.reduce((bits, flag) => bits | FLAG_BITS[flag], 0)),
+      rows.map((r) => (r.fix.flags.length === 0 ? 0 : r.fix.flags.reduce((bits, flag) => bits | FLAG_BITS[flag], 0))),
       moved.map((m) => m.device),
       moved.map((m) => m.qid),
       moved.map((m) => m.hi),

@@ -35,9 +35,9 @@ export interface JournalStats {
 
 /** While the database is away it is asked again after so long, ms; until then senders are told RETRY without waiting. */
 const PROBE_MS = 500
-/** A flush of so many rows is load: the next begins so long after it at the earliest, ms. The statements cost the same for 40 rows as for 120. */
+/** A flush of so many rows is load: the next begins so long after it at the earliest, ms. The statements cost the same for 40 rows as for 240. */
 const LOAD_ROWS = 16
-const LOAD_MS = 30
+const LOAD_MS = 60
 /** Most rows of one flush: a bigger one would hold the acknowledgements of the small ones back. */
 const FLUSH_MOST = 2_000
 
