@@ -54,16 +54,18 @@ export function placeNow(stand: Stand, k: number, now: number): LngLat {
 
 /** Drives for a warm-up and then the measured time. */
 export async function measure(stand: Stand, { drivers, rate, warmSeconds, seconds }: Load): Promise<Figures> {
+  const start = Date.now()
   let latencies: number[] = []
   let seen = 0
   let inFlight = 0
   stand.onSeen = (t) => {
+    // What is told again of a driver who paused is no delivery.
+    if (t < start) return
     seen++
     if (inFlight > 0) inFlight--
     latencies.push(Date.now() - t)
   }
   const gap = 1000 / rate
-  const start = Date.now()
   let sent = 0
   let next = 0
   let due = start

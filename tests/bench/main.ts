@@ -22,7 +22,7 @@ if (wanted('progress-eta')) {
   report.row('progress-eta', 'windowed scan alone (floor)', `${number(f.floorNs)} ns a ping`)
   report.row('progress-eta', 'place, with prediction and direction', `${number(f.locateNs)} ns a ping`)
   report.row('progress-eta', 'gate, place, pace, arrival, track and ETA', `${number(f.doorstepNs)} ns a ping`)
-  report.goal('progress-eta', 'place, of the windowed scan', f.locateNs / f.floorNs, 'at most', 2.5)
+  report.goal('progress-eta', 'place, of the windowed scan', f.locateNs / f.floorNs, 'at most', 1.5)
   report.goal('progress-eta', 'place, less than Turf', f.turfNs / f.locateNs, 'at least', 5_000)
 }
 if (wanted('fleet-tick')) {

@@ -26,6 +26,8 @@ export interface Flush {
   readonly quarantined: number
   readonly repeated: number
   readonly skipped: number
+  /** How far each queue is kept now, by its key: to be handed to the next `write` as `known`. */
+  readonly upto: readonly (readonly [key: string, hi: number])[]
 }
 
 interface Row {
@@ -48,10 +50,10 @@ interface Queue {
 
 /**
  * Writes what the batches bring: fixes, quarantine, skips, how far each queue is kept (only without a gap), and the newest fix of each
- * device (only forward). Queue rows are locked first, in one order everywhere, so that nodes that flush at once wait and don't deadlock.
+ * device (only forward). `known` is how far queues were kept when this node last wrote: the database tells only where that is no longer so. Queue rows are locked first, in one order everywhere, so that nodes that flush at once wait and don't deadlock.
  */
-export async function write(q: Query, batches: readonly Queued[]): Promise<Flush> {
-  const queues = await lockQueues(q, batches)
+export async function write(q: Query, batches: readonly Queued[], known: ReadonlyMap<string, number> = new Map()): Promise<Flush> {
+  const queues = await lockQueues(q, batches, known)
   const rows: Row[] = []
   const beyond: Row[] = []
   const quarantine: { device: DeviceId; qid: string; seq: number; code: string; at: Millis }[] = []
@@ -123,7 +125,14 @@ export async function write(q: Query, batches: readonly Queued[]): Promise<Flush
   const moved = [...queues.values()].filter((one) => one.hi > one.before || one.ahead)
   const kept = await keep(q, rows, moved)
   const skipped = skips.reduce((sum, one) => sum + one.to - one.from + 1, 0)
-  return { verdicts, kept, quarantined: quarantine.length, repeated: repeated + rows.length - kept, skipped }
+  return {
+    verdicts,
+    kept,
+    quarantined: quarantine.length,
+    repeated: repeated + rows.length - kept,
+    skipped,
+    upto: [...queues].map(([key, { hi }]) => [key, hi] as const),
+  }
 }
 
 /** The end of the run without a hole that begins at hi + 1: a batch that leaves a seq out can't claim it. */
@@ -139,23 +148,34 @@ function advance(hi: number, batch: Batch): number {
 }
 const firstSeq = (batch: Batch) => Math.min(batch.fixes[0]?.seq ?? Infinity, batch.rejected[0]?.seq ?? Infinity)
 const lastSeq = (batch: Batch) => Math.max(batch.fixes.at(-1)?.seq ?? 0, batch.rejected.at(-1)?.seq ?? 0)
-const keyOf = (one: Queued) => `${one.device} ${one.kind === 'skip' ? one.qid : one.batch.qid}`
+const qidOf = (one: Queued) => (one.kind === 'skip' ? one.qid : one.batch.qid)
+const keyOf = (one: Queued) => `${one.device} ${qidOf(one)}`
 
-async function lockQueues(q: Query, batches: readonly Queued[]): Promise<Map<string, Queue>> {
+async function lockQueues(q: Query, batches: readonly Queued[], known: ReadonlyMap<string, number>): Promise<Map<string, Queue>> {
   const wanted = new Map(batches.map((one) => [keyOf(one), one]))
-  const all = [...wanted.values()]
+  const all = [...wanted]
   const { rows } = await q.query<{ device_id: DeviceId; qid: string; hi: number; ahead: boolean }>(
-    `insert into device_queue (device_id, qid, seen_at)
-     select * from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as n (device_id, qid, seen_at) order by 1, 2
-     on conflict (device_id, qid) do update set seen_at = excluded.seen_at
-     returning device_id, qid, hi, ahead`,
-    [all.map((o) => o.device), all.map((o) => (o.kind === 'skip' ? o.qid : o.batch.qid)), all.map((o) => new Date(o.at))],
+    `with locked as (
+       insert into device_queue (device_id, qid, seen_at)
+       select device_id, qid, seen_at from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as n (device_id, qid, seen_at) order by 1, 2
+       on conflict (device_id, qid) do update set seen_at = excluded.seen_at
+       returning device_id, qid, hi, ahead)
+     select l.device_id, l.qid, l.hi, l.ahead from locked l
+     join unnest($1::uuid[], $2::text[], $4::int8[]) as e (device_id, qid, hi) on l.device_id = e.device_id and l.qid = e.qid
+     where l.ahead or l.hi is distinct from e.hi`,
+    [
+      all.map(([, one]) => one.device),
+      all.map(([, one]) => qidOf(one)),
+      all.map(([, one]) => new Date(one.at)),
+      all.map(([key]) => known.get(key) ?? null),
+    ],
   )
+  const told = new Map(rows.map((row) => [`${row.device_id} ${row.qid}`, row.hi]))
   const queues = new Map(
-    rows.map((row): [string, Queue] => [
-      `${row.device_id} ${row.qid}`,
-      { device: row.device_id, qid: row.qid, before: row.hi, hi: row.hi, ahead: false, stored: new Set() },
-    ]),
+    all.map(([key, one]): [string, Queue] => {
+      const hi = told.get(key) ?? known.get(key) ?? 0
+      return [key, { device: one.device, qid: qidOf(one), before: hi, hi, ahead: false, stored: new Set() }]
+    }),
   )
   const ahead = rows.filter((row) => row.ahead)
   if (ahead.length === 0) return queues

@@ -41,6 +41,9 @@ const LOAD_MS = 60
 /** Most rows of one flush: a bigger one would hold the acknowledgements of the small ones back. */
 const FLUSH_MOST = 2_000
 
+/** Queues whose end is remembered. */
+const KNOWN_MOST = 50_000
+
 interface Waiting {
   readonly one: Queued
   readonly rows: number
@@ -50,6 +53,8 @@ interface Waiting {
 export function openJournal(sql: Sql, options: JournalOptions = {}): Journal & { stats(): JournalStats } {
   const { flushMs = 10, flushRows = 500, most = 20_000, onBug = () => {} } = options
   const count = { kept: 0, quarantined: 0, repeated: 0, skipped: 0, gaps: 0, busy: 0, retried: 0, flushes: 0 }
+  /** How far queues are kept as of this node's last write; the database is asked whether it is still so. */
+  const known = new Map<string, number>()
   let queue: Waiting[] = []
   let rowsWaiting = 0
   let timer: NodeJS.Timeout | undefined
@@ -114,8 +119,10 @@ export function openJournal(sql: Sql, options: JournalOptions = {}): Journal & {
   const commit = async (taken: readonly Waiting[]): Promise<void> => {
     try {
       const batches = taken.map((waiting) => waiting.one)
-      const done = await sql.tx((q) => write(q, batches), 'ingest')
+      const done = await sql.tx((q) => write(q, batches, known), 'ingest')
       count.flushes++
+      if (known.size > KNOWN_MOST) known.clear()
+      for (const [key, hi] of done.upto) known.set(key, hi)
       tally(done)
       taken.forEach((one, i) => {
         settle(one, answer(one.one, done.verdicts[i]!))
