@@ -1,11 +1,11 @@
 // One simulated driver: a run and ticks in; a van on its road, a phone in it, and the same uplink as the driver's page out.
 import { memoryActs, openActs } from '@doorstep/shared/acts'
 import type { RunView } from '@doorstep/shared/api'
-import { wrap } from '@doorstep/shared/geo'
+import { distance, wrap } from '@doorstep/shared/geo'
 import { FAIL_REASONS } from '@doorstep/shared/order'
 import { memoryStorage, type Outbox, openOutbox } from '@doorstep/shared/outbox'
 import type { Random } from '@doorstep/shared/random'
-import { type Route, route, segmentAt } from '@doorstep/shared/route'
+import { pointAt, type Route, route, segmentAt } from '@doorstep/shared/route'
 import type { LngLat, Metres, Millis, Seconds } from '@doorstep/shared/units'
 import { type Clock, openUplink, type Uplink, type UplinkSocket } from '@doorstep/shared/uplink'
 import { type Gps, type GpsOptions, look, newGps } from './gps.ts'
@@ -179,7 +179,8 @@ export async function openDriver(options: DriverOptions): Promise<SimDriver> {
       place = null
       lay(view, null)
       // In the middle of a leg it is moving: a phone that stands has no heading, and a street driven both ways would be ambiguous.
-      if (before !== undefined && on) van = { ...van, ...secondsBefore(on, van.along, before) }
+      if (before !== undefined && on)
+        van = { ...van, ...(openly(on, view, van.along, before) ?? secondsBefore(on, van.along, before)) }
       return new Promise<void>((resolve) => {
         done = resolve
         finish()
@@ -217,6 +218,18 @@ export async function openDriver(options: DriverOptions): Promise<SimDriver> {
     }
   }
 }
+
+/** A little later on the leg when the van would stand near the door of somebody else, where nobody may see it (V3); null when it is so all along. */
+function openly(on: Road, view: RunView, from: Metres, before: Seconds): ReturnType<typeof secondsBefore> | null {
+  const others = view.stops.filter((s) => s.id !== on.doors[0]?.stopId)
+  for (let seconds = before; seconds > before / 2; seconds -= 5) {
+    const start = secondsBefore(on, from, seconds)
+    const at = pointAt(on.route, start.along)
+    if (others.every((s) => distance(at, s.door) > HIDDEN)) return start
+  }
+  return null
+}
+const HIDDEN: Metres = 180
 
 /** Metres along the line of the point nearest to a place, between two others along it. */
 function nearest(line: Route, at: LngLat, from: Metres, to: Metres): Metres {

@@ -117,8 +117,9 @@ async function delivery(trip: Trip, driverId: string, office: Office): Promise<{
   )
   const orders = made.flatMap((r) => (r.ok ? [r.value.order.id] : []))
   const run = await office.run({ name: `Trip ${trip.id}`.slice(0, 60), driverId, start: trip.from, orders })
-  const started = run.ok && (await office.start(run.value.id))
-  return started && started.ok ? started.value.stops.map((s) => ({ id: s.id, door: s.door })) : []
+  if (!run.ok) return []
+  const started = await office.start(run.value.id)
+  return started.ok ? started.value.stops.map((s) => ({ id: s.id, door: s.door })) : []
 }
 
 function replay(

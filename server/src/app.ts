@@ -1,6 +1,5 @@
 // Stores, a city and a configuration in; a serving process out: the parts, wired by hand.
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Bbox, LngLat, Millis, RunId } from '@doorstep/shared/units'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
@@ -10,6 +9,7 @@ import type { Config } from './config.ts'
 import { health as openHealth } from './health.ts'
 import { httpApp, metricsApp } from './http/app.ts'
 import { openIngest } from './ingest.ts'
+import { listen } from './listen.ts'
 import { driverEdge } from './live/driver.ts'
 import { parser } from './live/fastwire.ts'
 import { fleetEdge } from './live/fleet.ts'
@@ -68,7 +68,7 @@ const DEAF_MS = 15_000
 export async function openApp(parts: AppParts): Promise<App> {
   const { config, sql, positions, journal, router, log, now } = parts
   const http = createServer({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 10_000 })
-  const port = await listen(http, config.port, config.host)
+  const port = await listen(http, config.port, config.host, 'PORT')
   const url = config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`
   const origins = new Set(config.allowedOrigins ?? [new URL(url).origin, `http://localhost:${port}`, `http://127.0.0.1:${port}`])
 
@@ -170,7 +170,7 @@ export async function openApp(parts: AppParts): Promise<App> {
     connection.request = null
   })
   const figures = createServer(metricsApp(registry))
-  const metricsPort = await listen(figures, config.metricsPort, '127.0.0.1')
+  const metricsPort = await listen(figures, config.metricsPort, '127.0.0.1', 'METRICS_PORT')
   meter.watch({ sockets: () => io, journal, positions, tracks, router })
 
   /** Positions that the store lost are those of the newest kept fixes; then what was learned, and what has grown too old. */
@@ -240,14 +240,4 @@ export async function openApp(parts: AppParts): Promise<App> {
       await sql.close()
     },
   }
-}
-
-function listen(server: ReturnType<typeof createServer>, port: number, host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => {
-      server.off('error', reject)
-      resolve((server.address() as AddressInfo).port)
-    })
-  })
 }

@@ -12,7 +12,7 @@ import type { Journal } from './store/journal.port.ts'
 import { advance, begin, type TripEvent, type TripState, toTrack } from './tracking/trip.ts'
 import { reshow } from './tracking/window.ts'
 import type { Tracks } from './tracks.ts'
-import { few, turns } from './turns.ts'
+import { atMost, turns } from './turns.ts'
 
 export interface IngestParts {
   readonly orders: Orders
@@ -65,18 +65,21 @@ const REROUTE_MS = 20_000
 const FORGET_MS = 3_600_000
 /** After a start, the fixes of so long are folded again, so that the place along the route is exact, ms. */
 const REFOLD_MS = 1_200_000
-/** After a start all drivers come at once: so few of them ask the database, or write to it, at a time that the others' questions still get through. */
-const ASKING = 3
-const WRITING = 2
+/** After a start all devices come at once: so few questions of each kind at a time leave the store to the others. */
+const READING = 3
+const WRITING = 4
 /** A promise missed by more than this is an alert, ms. */
 const LATE_MS = 300_000
 
 export function openIngest(parts: IngestParts): Ingest {
   const { orders, journal, router, tracks, etaOf, now } = parts
   const vans = new Map<DriverId, Van>()
+  const reading = atMost(READING)
+  const laying = atMost(READING)
+  /** Vans whose windows wait for a place among those that are being written. */
+  const due = new Set<Van>()
+  let writing = 0
   const turn = turns<DriverNo>((error) => parts.onError(error, 'ingest'))
-  const asking = few(ASKING)
-  const writing = few(WRITING)
 
   function take(device: Device, batch: Batch): Promise<Result<Kept, Fault>> {
     const kept = batch.to === 0 ? journal.upto(device.id, batch.qid) : journal.keep(device.id, device.no, batch, now())
@@ -141,7 +144,7 @@ export function openIngest(parts: IngestParts): Ingest {
       const plan = await router.route([from, ...ahead], heading === null ? {} : { heading })
       // A straight line would be worse than the road that was planned.
       if (plan.confidence === 'low' && run.confidence === 'road') return
-      await writing(() => orders.reroute(run.id, from, plan, run.routeVersion))
+      await laying(() => orders.reroute(run.id, from, plan, run.routeVersion))
       await refresh(van)
       show(van)
     })
@@ -153,6 +156,10 @@ export function openIngest(parts: IngestParts): Ingest {
     const track = tracks.get(van.no)
     van.windowsAt = now()
     if (run?.status !== 'started' || track?.run !== run.id) return
+    if (writing >= WRITING) {
+      due.add(van)
+      return
+    }
     const changes: WindowChange[] = []
     const silent = now() - track.recordedAt >= STALE_MS
     if (silent) alertOnce(van, `stale:${run.id}:${track.recordedAt}`, { kind: 'stale', at: now() })
@@ -166,7 +173,7 @@ export function openIngest(parts: IngestParts): Ingest {
       if (stop.status !== 'pending' || index < track.nextStop) continue
       const eta = etaOf(run, index, track, now())
       if (eta.kind !== 'window') continue
-      const next = reshow(van.shown.get(stop.id) ?? stop.window, eta, now(), cause)
+      const next = reshow(van.shown.get(stop.id) ?? stop.window, eta, now(), cause, index === 0)
       if (next?.changed) {
         van.shown.set(stop.id, next.window)
         changes.push({ stopId: stop.id, from: next.window.from, to: next.window.to, mid: eta.mid, reason: next.window.reason })
@@ -174,24 +181,23 @@ export function openIngest(parts: IngestParts): Ingest {
       if (stop.promise && eta.mid > stop.promise.to + LATE_MS)
         alertOnce(van, `late:${stop.id}`, { kind: 'late', at: now(), orderId: stop.orderId })
     }
-    if (changes.length > 0) write(van, run.id, changes)
-  }
-
-  /** Windows on their way to the database: while those of a run wait their turn, newer ones take their place. */
-  const unwritten = new Map<RunId, Map<string, WindowChange>>()
-  function write(van: Van, run: RunId, changes: readonly WindowChange[]): void {
-    const waiting = unwritten.get(run)
-    const all = waiting ?? new Map<string, WindowChange>()
-    for (const change of changes) all.set(change.stopId, change)
-    if (waiting) return
-    unwritten.set(run, all)
-    writing(() => {
-      unwritten.delete(run)
-      return orders.showWindows(run, now(), [...all.values()])
-    }).catch((error) => {
-      for (const stop of all.keys()) van.shown.delete(stop)
-      parts.onError(error, 'windows')
-    })
+    if (changes.length === 0) return
+    writing++
+    orders
+      .showWindows(run.id, now(), changes)
+      .catch((error) => {
+        for (const change of changes) van.shown.delete(change.stopId)
+        parts.onError(error, 'windows')
+      })
+      .finally(() => {
+        writing--
+        // Who waited is looked at as things are now, not as they were.
+        for (const next of due) {
+          if (writing >= WRITING) break
+          due.delete(next)
+          windows(next)
+        }
+      })
   }
 
   function alertOnce(van: Van, name: string, alert: Pick<Alert, 'kind' | 'at' | 'orderId'>): void {
@@ -208,7 +214,7 @@ export function openIngest(parts: IngestParts): Ingest {
     let run: RunPlan | null
     try {
       van.fresh = true
-      run = await asking(() => orders.runOf(van.driver))
+      run = await reading(() => orders.runOf(van.driver))
     } catch (error) {
       van.fresh = false
       parts.onError(error, 'run')
@@ -231,7 +237,7 @@ export function openIngest(parts: IngestParts): Ingest {
     const startedAt = van.run?.startedAt ?? null
     // What was driven before the run says nothing of its stops.
     if (plan === null || startedAt === null) return trip
-    const crumbs = await asking(() => journal.trail(van.no, Math.max(startedAt, now() - REFOLD_MS), now(), 1_200)).catch(
+    const crumbs = await reading(() => journal.trail(van.no, Math.max(startedAt, now() - REFOLD_MS), now(), 1_200)).catch(
       (error) => {
         parts.onError(error, 'trail')
         return []

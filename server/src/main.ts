@@ -31,7 +31,9 @@ async function start(config: Config): Promise<App> {
   const [sql, positions, city, adminKey] = await all([
     openSql({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, durability: config.durability, onProgress: say }),
     openPositions({ redisUrl: config.redisUrl, nodeId }),
-    openCity(config.cacheDir, { ...(config.city === null ? {} : { file: config.city }), say }),
+    openCity(config.cacheDir, { ...(config.city === null ? {} : { file: config.city }), say }).catch((error: Error) => {
+      throw config.city === null ? error : new StartFault(`CITY: ${error.message}`)
+    }),
     adminKeyOf(config),
   ])
   const adapterLine = config.redisUrl ? await adapterClients(config.redisUrl) : null
@@ -125,7 +127,7 @@ try {
     `${JSON.stringify({ event: 'ready', url: app.url, port: app.port, metricsPort: app.metricsPort, pid: process.pid })}\n`,
   )
 } catch (error) {
-  const expected = error instanceof StartFault || (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+  const expected = error instanceof StartFault
   say(expected ? (error as Error).message : String((error as Error).stack ?? error))
   process.exit(expected ? EX_CONFIG : 1)
 }

@@ -1,6 +1,6 @@
 // Turns: order within a key, independence between keys, and no failure that stops the next.
 import { expect, test } from 'vitest'
-import { few, turns } from './turns.ts'
+import { atMost, turns } from './turns.ts'
 
 const gate = () => {
   let open = () => {}
@@ -51,24 +51,24 @@ test('work without a promise is done within the call', () => {
   expect(done).toBe(true)
 })
 
-test('few: no more than so many at a time, each in the order of asking, and a rejection lets the next one in', async () => {
-  const two = few(2)
-  const gates = [gate(), gate(), gate(), gate()]
-  const begun: number[] = []
-  const done = gates.map(({ wait }, i) =>
-    two(async () => {
-      begun.push(i)
-      await wait
-      if (i === 0) throw new Error('no')
-      return i
-    }),
+test('at most so many are under way, all are done, in order, and a failure gives its place back', async () => {
+  const few = atMost(3)
+  let under = 0
+  let most = 0
+  const order: number[] = []
+  const done = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, i) =>
+      few(async () => {
+        most = Math.max(most, ++under)
+        order.push(i)
+        await Promise.resolve()
+        under--
+        if (i % 5 === 0) throw new Error('no')
+        return i
+      }),
+    ),
   )
-  expect(begun).toEqual([0, 1])
-  gates[0]!.open()
-  await expect(done[0]).rejects.toThrow('no')
-  expect(begun).toEqual([0, 1, 2])
-  gates[1]!.open()
-  gates[2]!.open()
-  gates[3]!.open()
-  expect(await Promise.all(done.slice(1))).toEqual([1, 2, 3])
+  expect(most).toBe(3)
+  expect(order).toEqual(Array.from({ length: 20 }, (_, i) => i))
+  expect(done.filter((d) => d.status === 'rejected').length).toBe(4)
 })

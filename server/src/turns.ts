@@ -61,20 +61,20 @@ export function turns<K>(onError: (error: unknown) => void): Turns<K> {
   }
 }
 
-/** Runs what it is given, at most `most` at a time, in the order of asking. */
-export function few(most: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let running = 0
+/** Pieces of work of which so many are done at a time; the others wait in the order in which they came. */
+export function atMost(n: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let under = 0
   const waiting: (() => void)[] = []
   return async (work) => {
-    // Who is woken takes the place of who woke him.
-    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve))
-    else running++
+    if (under >= n) await new Promise<void>((resolve) => waiting.push(resolve))
+    else under++
     try {
       return await work()
     } finally {
+      // The place goes over to who waited longest.
       const next = waiting.shift()
       if (next) next()
-      else running--
+      else under--
     }
   }
 }

@@ -52,6 +52,12 @@ export interface ShownWindow {
   readonly reason: WindowReason
 }
 
+/** The narrowest and the widest ring in which a stop is reached, m. */
+export const RING_M = 60
+export const RING_MAX_M = 150
+/** Radius of the ring around a door that stands `beside` metres from its place on the route (T7). */
+export const arrivalRing = (beside: Metres): Metres => Math.min(RING_MAX_M, Math.max(RING_M, beside + 25))
+
 /** Freshness is derived from the age of the newest fix, never stored (T8). */
 export type Freshness = 'live' | 'delayed' | 'stale' | 'offline'
 export const STALE_MS = 60_000

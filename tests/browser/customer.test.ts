@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { OrderView } from '@doorstep/shared/track'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { BUDGET, scriptBytes } from '../../web/scripts/size.mjs'
 import { launchChromium } from '../services/chromium.ts'
 import { built } from './built.ts'
@@ -14,6 +14,9 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const TOKEN = 'pk.eyJ1IjoibmlsIiwiYSI6Im5pbCJ9.AAAAAAAAAAAAAAAAAAAAAA'
 const PHONE: BrowserContextOptions = { viewport: { width: 390, height: 844 }, locale: 'en-GB' }
 const DESK: BrowserContextOptions = { viewport: { width: 1440, height: 900 }, locale: 'en-GB' }
+
+// Graphics in software on a busy machine: a whole map may take half a minute. Nothing here waits for time to pass.
+vi.setConfig({ testTimeout: 240_000 })
 
 let browser: Browser
 let world: CustomerWorld
@@ -34,6 +37,7 @@ afterAll(async () => {
 async function open(options: BrowserContextOptions = PHONE): Promise<{ page: Page; context: BrowserContext; faults: string[] }> {
   const context = await browser.newContext(options)
   contexts.push(context)
+  context.setDefaultTimeout(90_000)
   const page = await context.newPage()
   const faults: string[] = []
   page.on('pageerror', (error) => faults.push(error.message))
@@ -41,7 +45,7 @@ async function open(options: BrowserContextOptions = PHONE): Promise<{ page: Pag
   return { page, context, faults }
 }
 const drawn = (page: Page, engine: 'maplibre' | 'mapbox') =>
-  page.waitForSelector(`[data-map="drawn ${engine}"]`, { timeout: 50_000 })
+  page.waitForSelector(`[data-map="drawn ${engine}"]`, { timeout: 120_000 })
 const withoutWebgl = (context: BrowserContext) =>
   context.addInitScript(() => {
     const get = HTMLCanvasElement.prototype.getContext
@@ -256,6 +260,8 @@ test('[T8] offline is said as such, and taken back when the network is', async (
   expect(await page.getByText('Live', { exact: true }).count()).toBe(0)
   expect(await axe(page)).toEqual([])
   await context.setOffline(false)
+  // The line itself was never cut; on a slow machine the last fix is no longer live by now.
+  world.tell('track', world.states().near.track)
   await page.getByText('Live', { exact: true }).waitFor()
 })
 
@@ -266,7 +272,7 @@ test('[F] where sockets are blocked the page asks every ten seconds and says so;
   await page.goto(world.link('near'))
   await page.getByText('this page looks for news every ten seconds').waitFor()
   await context.route('**/state', (route) => route.abort())
-  await page.getByText(/be reached right now/).waitFor({ timeout: 30_000 })
+  await page.getByText(/be reached right now/).waitFor()
   await page.getByRole('button', { name: 'Try now' }).waitFor()
   expect(await axe(page)).toEqual([])
 })

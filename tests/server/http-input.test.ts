@@ -134,6 +134,7 @@ test.each([
   `'; drop table orders; --`,
   `Robert"); DELETE FROM orders;`,
   '=HYPERLINK("http://evil.example")',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a template's injection, as text
   '${7*7}{{7*7}}$&$1',
   '👩‍👩‍👧‍👦'.repeat(17),
   'Zoe\u0301',

@@ -1,4 +1,6 @@
 // The start of a test run in; one Redis and one PostgreSQL for all of its files out, gone when the run is over, Ctrl-C or not.
+import { fileURLToPath } from 'node:url'
+import { openCity } from '@doorstep/server/city'
 import { openSql } from '@doorstep/server/store/sql/open'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
@@ -37,7 +39,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
       ends.push(() => started.stop())
       return started.url
     }
-    const [redisUrl, postgresUrl] = await Promise.all([redis(), postgres()])
+    // The city is built once, before many servers want it at the same moment.
+    const city = openCity(fileURLToPath(new URL('../../.cache/', import.meta.url)))
+    const [redisUrl, postgresUrl] = await Promise.all([redis(), postgres(), city])
     const template = `doorstep_template_${process.pid}`
     const admin = new pg.Client(postgresUrl)
     await admin.connect()

@@ -8,6 +8,7 @@ import { fail, ok, type Result } from '@doorstep/shared/result'
 import type { Millis } from '@doorstep/shared/units'
 import type { Namespace, Socket } from 'socket.io'
 import type { Device, RunPlan } from '../orders/port.ts'
+import { atMost } from '../turns.ts'
 import { frameOf, onCompact } from './fastwire.ts'
 import { cutSlow, guard, rechecks, type Served, serve } from './guard.ts'
 import { attach, handler, shape } from './handlers.ts'
@@ -47,6 +48,7 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
   const { orders, journal, ingest, now } = parts
   const sessions = new Set<Session>()
   const byDevice = new Map<string, Session>()
+  const few = atMost(4)
 
   const version = (v: unknown) => v === PROTOCOL_VERSION
   const instant = (t: unknown) => Number.isSafeInteger(t) && (t as number) > 0
@@ -237,7 +239,7 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
     const run = await orders.runOf(session.device.driver)
     const next = { run: run?.id ?? null, version: run?.version ?? 0 }
     if (next.run === session.told.run && next.version === session.told.version) return
-    const view = run ? await parts.records.runView(run.id) : null
+    const view = run ? await few(() => parts.records.runView(run.id)) : null
     session.told = next
     session.socket.emit('run', view)
     session.socket.emit('policy', policyOf(run))
@@ -245,9 +247,12 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
   orders.onRun((id) => {
     orders
       .run(id)
-      .then((run) =>
-        Promise.all([...sessions].filter((s) => s.told.run === id || (run?.driver && s.device.driver === run.driver)).map(tellRun)),
-      )
+      .then((run) => {
+        const concerned: Session[] = []
+        for (const session of sessions)
+          if (session.told.run === id || (run?.driver && session.device.driver === run.driver)) concerned.push(session)
+        return Promise.all(concerned.map(tellRun))
+      })
       .catch((error) => parts.onError(error, 'run'))
   })
   parts.auth.onRevoked((kind, id) => {

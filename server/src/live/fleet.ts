@@ -7,7 +7,7 @@ import { type Freshness, freshness, STALE_MS, type Track } from '@doorstep/share
 import type { Bbox, DriverId, DriverNo, Millis, OrderId } from '@doorstep/shared/units'
 import type { Namespace } from 'socket.io'
 import type { RunPlan, Session } from '../orders/port.ts'
-import { few } from '../turns.ts'
+import { atMost } from '../turns.ts'
 import { type Frame, frameOf } from './fastwire.ts'
 import { BUSY_BYTES, cutSlow, guard, rechecks, type Served, serve } from './guard.ts'
 import { attach, handler, shape } from './handlers.ts'
@@ -51,8 +51,6 @@ function briefOf(plan: RunPlan): Brief {
 }
 
 const FRAME_MS = 250
-/** So many drivers' runs are read at a time. */
-const ASKING = 4
 /** Rows are compared so often, ms; how late a driver will be is worked out each few seconds. */
 const ROWS_MS = 1_000
 const LATE_EVERY_MS = 5_000
@@ -70,9 +68,13 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
   const byId = new Map<string, Member>()
   const moved = new Set<DriverNo>()
   const changed = new Set<DriverNo>()
-  const asking = few(ASKING)
   let loaded: Promise<void> | null = null
   let strangers = false
+  /** Orders whose rows will be read, few at a time. */
+  const unread = new Set<OrderId>()
+  const few = atMost(4)
+  /** The version of an order for which a failure was told. */
+  const failures = new Map<string, number>()
 
   /** The roster as the database has it, with each driver's run; kept right by what is heard after. */
   async function load(): Promise<void> {
@@ -80,7 +82,7 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
     for (const base of bases) if (!byId.has(base.id)) join(base)
     await Promise.all(
       [...members.values()].map(async (member) => {
-        member.run = await asking(() => orders.runOf(member.base.id as DriverId))
+        member.run = await few(() => orders.runOf(member.base.id as DriverId))
         refresh(member)
       }),
     )
@@ -108,7 +110,7 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
     const added = (await records.drivers()).filter((base) => !byId.has(base.id)).map(join)
     await Promise.all(
       added.map(async (member) => {
-        member.run = await asking(() => orders.runOf(member.base.id as DriverId))
+        member.run = await few(() => orders.runOf(member.base.id as DriverId))
       }),
     )
   }
@@ -294,9 +296,12 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
     if (!members.has(track.no)) strangers = true
   })
   orders.onOrder((id: OrderId) => {
-    if (desks.size === 0) return
-    records
-      .row(id)
+    if (desks.size === 0 || unread.has(id)) return
+    unread.add(id)
+    few(() => {
+      unread.delete(id)
+      return records.row(id)
+    })
       .then((row) => {
         if (!row) return
         send(frameOf(nsp, 'order', row))
@@ -317,7 +322,6 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
     }
     send(frameOf(nsp, 'alert', alert))
   }
-  const failures = new Map<string, number>()
   orders.onRun((id) => {
     if (loaded === null) return
     orders

@@ -7,7 +7,7 @@ import type { DriverNo, Millis, OrderId } from '@doorstep/shared/units'
 import type { Namespace } from 'socket.io'
 import type { Link, OrderBase } from '../orders/port.ts'
 import { orderViewOf, viewOf } from '../tracking/view.ts'
-import { few, turns } from '../turns.ts'
+import { atMost, turns } from '../turns.ts'
 import { compactFrame, type Frame, frameOf } from './fastwire.ts'
 import { BUSY_BYTES, cutSlow, guard, rechecks, type Served, serve } from './guard.ts'
 import { attach, handler, shape } from './handlers.ts'
@@ -37,24 +37,26 @@ interface Room {
   timer: NodeJS.Timeout | undefined
   /** When the order was last read. */
   readAt: Millis
+  /** It will be read again, and no need to ask twice. */
+  unread: boolean
 }
 
 /** At most four positions a second to each; one that comes a little early goes out at once, on account of the next. */
 const GAP_MS = 250
 const EARLY_MS = 60
 const HEARTBEAT_MS = 10_000
-/** When much changes at once, so many watched orders are read again at a time. */
-const ASKING = 3
 /** What is watched is read again so often even though no word of a change came, and more often when word may have been lost, ms. */
 const REREAD_MS = 60_000
+/** Orders that are read at a time: a change of many must not keep the store from everybody else. */
+const READING = 8
 
 export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
   const { orders, tracks, etaOf, now } = parts
   const rooms = new Map<OrderId, Room>()
   const byDriver = new Map<DriverNo, Set<Room>>()
   const watchers = new Set<Watcher>()
+  const few = atMost(READING)
   const reading = turns<OrderId>((error) => parts.onError(error, 'order'))
-  const asking = few(ASKING)
 
   const trackOf = (base: OrderBase) => (base.run?.driverNo ? tracks.get(base.run.driverNo) : null)
   const whole = (base: OrderBase): OrderView => {
@@ -97,7 +99,17 @@ export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
     if (!watcher.socket.connected) return fail({ code: 'RETRY' })
     let room = rooms.get(id)
     if (!room) {
-      room = { order: id, watchers: new Set(), base, pathV: 0, sentAt: 0, nextAt: 0, timer: undefined, readAt: now() }
+      room = {
+        order: id,
+        watchers: new Set(),
+        base,
+        pathV: 0,
+        sentAt: 0,
+        nextAt: 0,
+        timer: undefined,
+        readAt: now(),
+        unread: false,
+      }
       rooms.set(id, room)
       if (base.run?.driverNo) enter(base.run.driverNo, room)
     } else if (base.view.ev >= room.base.view.ev) place(room, base)
@@ -162,8 +174,14 @@ export function watchEdge(nsp: Namespace, parts: LiveParts): WatchEdge {
 
   /** Reads a watched order again and tells what became of it. */
   function reread(room: Room): void {
+    if (room.unread) return
+    room.unread = true
     reading.run(room.order, async () => {
-      const base = await asking(() => orders.order(room.order))
+      const base = await few(() => {
+        // From here on a change may be too late to be in what is read.
+        room.unread = false
+        return orders.order(room.order)
+      })
       if (base === null || rooms.get(room.order) !== room || base.view.ev < room.base.view.ev) return
       const changed = base.view.ev !== room.base.view.ev || flows(base) !== flows(room.base)
       place(room, base)

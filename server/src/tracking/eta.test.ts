@@ -206,8 +206,24 @@ test('[T10] every change keeps its reason', () => {
   const shown = shownAt(10 * MIN, 20 * MIN, -5 * MIN)
   expect(reshow(shown, fresh(25 * MIN, 28 * MIN, 35 * MIN), T0)?.window.reason).toBe('pace')
   expect(reshow(shown, fresh(2 * MIN, 5 * MIN, 8 * MIN), T0)?.window.reason).toBe('stops_faster')
+  expect(reshow(shown, fresh(2 * MIN, 5 * MIN, 8 * MIN), T0, undefined, true)?.window.reason).toBe('pace')
   expect(reshow(shown, fresh(25 * MIN, 28 * MIN, 35 * MIN, true), T0)?.window.reason).toBe('detour')
   expect(reshow(shown, fresh(25 * MIN, 28 * MIN, 35 * MIN), T0, 'stop_inserted')?.window.reason).toBe('stop_inserted')
+})
+
+test('[T9] no shown window begins in the past, though its first minute has begun', () => {
+  fc.assert(
+    fc.property(fc.nat(10 * 60_000), fc.nat(60_000), fc.nat(20 * 60_000), (late, ahead, width) => {
+      const now = 1_700_000_000_000 + late
+      const from = now + ahead
+      const eta: Eta = { kind: 'window', from, mid: from + width / 2, to: from + width, detour: false }
+      const { window } = reshow(null, eta, now)!
+      expect(window.from).toBeGreaterThanOrEqual(now)
+      expect(window.to).toBeGreaterThanOrEqual(window.from + 60_000)
+      expect(window.to).toBeGreaterThanOrEqual(eta.to)
+      expect(window.from).toBeLessThanOrEqual(Math.max(now, eta.from))
+    }),
+  )
 })
 
 test('[T9] an unknown ETA leaves what is shown; a run’s windows are judged one by one', () => {

@@ -2,9 +2,10 @@
 import { bearing, distance, wrap } from '@doorstep/shared/geo'
 import { type Cursor, locate } from '@doorstep/shared/locate'
 import { pointAt } from '@doorstep/shared/route'
+import { arrivalRing, RING_MAX_M } from '@doorstep/shared/track'
 import type { LngLat, Metres, Millis } from '@doorstep/shared/units'
 import { type Going, goOn } from './pace.ts'
-import { type PlanStop, RING_M, RING_MAX_M, type TripPlan } from './plan.ts'
+import type { PlanStop, TripPlan } from './plan.ts'
 import { expected, secondsAt } from './prior.ts'
 
 /** All that is known after a prefix of a trip's fixes. Plain numbers: it is copied on every fix and kept as JSON. −1 is unknown. */
@@ -280,7 +281,7 @@ function arrivals(f: Fold, s: Step, plan: TripPlan, before: Metres, seconds: num
 function ringOf(stop: PlanStop, plan: TripPlan): Metres {
   const on = pointAt(plan.route, stop.along)
   const { kx, ky } = plan.route.ruler
-  return Math.min(RING_MAX_M, Math.max(RING_M, metres(stop.door[0], stop.door[1], on[0], on[1], kx, ky) + 25))
+  return arrivalRing(metres(stop.door[0], stop.door[1], on[0], on[1], kx, ky))
 }
 
 function put(list: readonly number[], k: number, value: number): number[] {

@@ -1,6 +1,7 @@
 // A run's route and stops as the tracking core wants them, prepared once per route version.
 import { wrap } from '@doorstep/shared/geo'
 import type { Route } from '@doorstep/shared/route'
+import { RING_M } from '@doorstep/shared/track'
 import type { LngLat, Metres, Seconds } from '@doorstep/shared/units'
 
 /** What is planned for a driver. Stops are in driving order, `along` does not fall. */
@@ -22,11 +23,6 @@ export interface PlanStop {
   /** A person said that it is done, failed or cancelled: it no longer counts. */
   readonly closed: boolean
 }
-
-/** A stop is reached inside this ring, m (T7). */
-export const RING_M = 60
-/** And never in a wider one, however far its door stands from the route, m. */
-export const RING_MAX_M = 150
 
 /**
  * Metres along the route at which each door is passed, in driving order and never falling: of all such placings the one with the least sum of squared

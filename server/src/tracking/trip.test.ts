@@ -374,3 +374,19 @@ test('[T6] a new route begins from where the driver is, keeps what is known of i
   const step = advance(moved, fixOf(9999, state.head.t + 1000, there), state.head.t + 1000, { ...next, stops })
   expect(step.events.map((e) => e.kind)).toContain('arrived')
 })
+
+test('[T4] the first fix of a run says where on it the driver is, not the place of the run before', () => {
+  const plan = planOn(road(23, 60), 3, 60)
+  const before = { ...plan, stops: [], routeVersion: 0 }
+  // Last seen further along what is now to be driven, ten minutes ago.
+  const seen = advance(begin(before), fixOf(1, T0, pointAt(plan.route, 900), 6), T0, before).state
+  const started = begin(plan, seen)
+  expect(toTrack(started, plan, NO, null, 5, true)).toMatchObject({ along: 0, recordedAt: T0 })
+  expect(metresBetween(toTrack(started, plan, NO, null, 5, true)!.at, pointAt(plan.route, 900))).toBeLessThan(1)
+  const now = T0 + 600_000
+  const { state } = advance(started, fixOf(2, now, pointAt(plan.route, 40), 6), now, plan)
+  const track = toTrack(state, plan, NO, null, 5, true)!
+  expect(track.along).toBeGreaterThan(20)
+  expect(track.along).toBeLessThan(60)
+  expect(track.offRoute).toBe(false)
+})

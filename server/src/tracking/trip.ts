@@ -1,4 +1,6 @@
 // A driver's fixes in any order in, one state of the trip out: the same for every shuffle and repetition (T1), with what happened on the way as events.
+
+import { distance } from '@doorstep/shared/geo'
 import type { Fix } from '@doorstep/shared/ping'
 import { pointAt } from '@doorstep/shared/route'
 import type { Phase, Track } from '@doorstep/shared/track'
@@ -50,7 +52,7 @@ const NOTHING: readonly TripEvent[] = []
 
 /**
  * The state before the first fix of a plan (null: off duty, position only). With `from`, the state on the last plan: place, pace and what is known
- * of stops with the same id go over; progress begins anew on the new route from where the driver is.
+ * of stops with the same id go over; progress begins anew on the new route: of the same run from where the driver is, of another with its next fix.
  */
 export function begin(plan: TripPlan | null, from?: TripState): TripState {
   const stops = plan ? plan.stops : []
@@ -58,7 +60,10 @@ export function begin(plan: TripPlan | null, from?: TripState): TripState {
   if (from && from.head.t >= 0) {
     const h = from.head
     const last: Step = { t: h.t, seq: h.seq, lng: h.lng, lat: h.lat, accuracy: h.accuracy, speed: h.speed, heading: h.heading }
-    step(fold, last, plan)
+    // On another run the first fix says where on it the driver is: the last one may be old, and from a place that is passed only later.
+    const sameRun = stops.some((s) => from.stopIds.includes(s.id))
+    step(fold, last, sameRun ? plan : null)
+    if (plan && !sameRun) fold.beside = distance([h.lng, h.lat], pointAt(plan.route, 0))
     // Only what was already told: a stop that the driver stands at on the new plan is reached with the next fix, as an event.
     fold.arrived = stops.map((s) => h.arrived[from.stopIds.indexOf(s.id)] ?? -1)
     fold.left = stops.map((s) => h.left[from.stopIds.indexOf(s.id)] ?? -1)

@@ -24,24 +24,25 @@ export function windows(
   now: Millis,
   cause?: WindowReason,
 ): (Shown | null)[] {
-  return fresh.map((eta, k) => reshow(shown[k] ?? null, eta, now, cause))
+  return fresh.map((eta, k) => reshow(shown[k] ?? null, eta, now, cause, k === 0))
 }
 
-/** The same for one stop. */
-export function reshow(shown: ShownWindow | null, fresh: Eta, now: Millis, cause?: WindowReason): Shown | null {
+/** The same for one stop. `first`: no stop lies before it, so none can have gone faster. */
+export function reshow(shown: ShownWindow | null, fresh: Eta, now: Millis, cause?: WindowReason, first = false): Shown | null {
   if (fresh.kind !== 'window') return shown ? { window: shown, changed: false } : null
-  const from = Math.floor(fresh.from / MINUTE) * MINUTE
-  const to = Math.max(from + MINUTE, Math.ceil(fresh.to / MINUTE) * MINUTE)
+  // A full minute that has begun is over in part: no window begins in the past (T9).
+  const from = Math.max(now, Math.floor(fresh.from / MINUTE) * MINUTE)
+  const to = Math.ceil(Math.max(fresh.to, from + MINUTE) / MINUTE) * MINUTE
   if (!shown) return { window: { from, to, since: now, reason: 'first' }, changed: true }
   const broken = fresh.mid < shown.from || fresh.mid > shown.to || shown.to <= now
   const news = Math.max(MINUTE, NEWS * (shown.to - shown.from))
   const moved = Math.abs(from - shown.from) > news || Math.abs(to - shown.to) > news
   if (!broken && (!moved || now - shown.since < MINUTE)) return { window: shown, changed: false }
   if (from === shown.from && to === shown.to) return { window: shown, changed: false }
-  return { window: { from, to, since: now, reason: cause ?? reasonOf(shown, fresh) }, changed: true }
+  return { window: { from, to, since: now, reason: cause ?? reasonOf(shown, fresh, first) }, changed: true }
 }
 
-function reasonOf(shown: ShownWindow, fresh: Extract<Eta, { kind: 'window' }>): WindowReason {
+function reasonOf(shown: ShownWindow, fresh: Extract<Eta, { kind: 'window' }>, first: boolean): WindowReason {
   if (fresh.detour) return 'detour'
-  return fresh.mid < (shown.from + shown.to) / 2 && fresh.to <= shown.to ? 'stops_faster' : 'pace'
+  return !first && fresh.mid < (shown.from + shown.to) / 2 && fresh.to <= shown.to ? 'stops_faster' : 'pace'
 }

@@ -117,9 +117,9 @@ test('[V3] the path is dropped when none may be seen, asked for when another one
   expect(run([moved(2_000, { pathV: 0 })], shown).path).toBeNull()
   const changed = run([moved(2_000, { pathV: 2 })], shown)
   expect(changed).toMatchObject({ ask: 'sync', path: null })
-  expect(run([{ type: 'asked' }, snapshot(3, { track: track(2_000, { pathV: 2 }) })], changed).ask).toBeNull()
+  expect(run([{ type: 'asked' }, snapshot(3, { now: 2_100, track: track(2_000, { pathV: 2 }) })], changed).ask).toBeNull()
   const late = run(
-    [{ type: 'asked' }, moved(3_000, { pathV: 2 }), snapshot(3, { track: track(2_500, { pathV: 2, path: line }) })],
+    [{ type: 'asked' }, moved(3_000, { pathV: 2 }), snapshot(3, { now: 2_600, track: track(2_500, { pathV: 2, path: line }) })],
     changed,
   )
   expect(late).toMatchObject({ track: { t: 3_000 }, path: { v: 2 } })
@@ -133,6 +133,12 @@ test('[V3] an empty path is a path of its version: it is not asked for again', (
 test('[V5] with a new driver the view decides, though his newest fix is older', () => {
   const end = run([snapshot(3), moved(50_000), order(4, { track: track(20_000, { now: 60_000 }) }), moved(21_000)])
   expect(end.track?.t).toBe(21_000)
+})
+
+test('[T8] an answer out of the cache does not hold back the clock, however often it comes', () => {
+  const first: WatchEvent = { type: 'snapshot', view: view(3, { now: 10_000 }), at: 10_000 }
+  const later = Array.from({ length: 20 }, (_, i): WatchEvent => ({ ...first, at: 20_000 + i * 10_000 }))
+  expect(run([first, ...later]).offset).toBe(0)
 })
 
 test('[T8] the clock offset follows the least delayed of the last messages', () => {

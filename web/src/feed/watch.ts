@@ -43,6 +43,8 @@ export function stepWatch(state: Watch, event: WatchEvent): Watch {
       const { view } = event
       const known = state.view
       if (known && view.epoch === known.epoch && view.ev < known.ev) return state
+      // The same rendering once more, out of the browser's cache after a 304: its `now` says nothing about the time.
+      if (known && view.epoch === known.epoch && view.ev === known.ev && view.now === known.now) return state
       const on = clocked(state, view.now, event.at)
       const next = !known || view.epoch !== known.epoch ? whole(on, view) : merged(on, view)
       // An answer never asks again at once, whatever it lacks: a page and a server that disagree must not spin.

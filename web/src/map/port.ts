@@ -15,6 +15,8 @@ export interface MapPort {
   project(at: LngLat): { x: number; y: number }
   unproject(x: number, y: number): LngLat
   bounds(): readonly [west: number, south: number, east: number, north: number]
+  /** The size of the map and what of it is covered now. */
+  stage(): Stage
   zoom(): number
   bearing(): number
   fit(bounds: readonly [LngLat, LngLat], options?: { padding?: number | Padding; animate?: boolean; maxZoom?: number }): void
@@ -34,6 +36,13 @@ export interface Padding {
   right: number
   bottom: number
   left: number
+}
+/** CSS pixels. */
+export interface Stage {
+  readonly width: number
+  readonly height: number
+  /** What controls, the credit line and `--map-top`, `--map-bottom` take from each side. */
+  readonly covered: Padding
 }
 export interface Overlay {
   /** `heading` in degrees turns the element with the map. */

@@ -2,7 +2,7 @@
 // in the same place shows all of it again.
 import type { LngLat } from '@doorstep/shared/units'
 import { type MapIcon, mapIcons } from './icons.ts'
-import type { CustomLayer, MapOptions, MapPort, Overlay, Theme } from './port.ts'
+import type { CustomLayer, MapOptions, MapPort, Overlay, Stage, Theme } from './port.ts'
 import type { Layer, Style } from './style.ts'
 
 /** What is alike in MapLibre GL 6 and Mapbox GL 3, as far as we use it. */
@@ -157,6 +157,7 @@ export function surface(options: MapOptions): Surface {
       const b = engine?.map.getBounds()
       return b ? [b.getWest(), b.getSouth(), b.getEast(), b.getNorth()] : options.bbox
     },
+    stage: () => stageOf(options.container),
     zoom: () => engine?.map.getZoom() ?? options.zoom,
     bearing: () => engine?.map.getBearing() ?? 0,
     fit([a, b], how = {}) {
@@ -273,6 +274,22 @@ export function surface(options: MapOptions): Surface {
       engine = null
       on?.map.remove()
     },
+  }
+}
+
+/** Measured, since the page's style decides which controls there are and where. Zoom buttons take a strip of the side, the credit one of the foot. */
+function stageOf(container: HTMLElement): Stage {
+  const box = container.getBoundingClientRect()
+  const corner = (name: string): DOMRect | null => {
+    const found = container.querySelector(`[class*="gl-ctrl-${name}"]`)?.getBoundingClientRect()
+    return found && found.width > 0 && found.height > 0 ? found : null
+  }
+  const zoom = corner('top-right')
+  const credit = corner('bottom-right')
+  return {
+    width: box.width,
+    height: box.height,
+    covered: { top: 0, left: 0, right: zoom ? box.right - zoom.left : 0, bottom: credit ? box.bottom - credit.top : 0 },
   }
 }
 

@@ -361,12 +361,12 @@ export const words = {
 function detailOf(e: OrderEvent): string | null {
   const d = e.data
   if (e.type === 'order.window_changed') {
-    const window = spanIn(d['window']) ?? spanIn(d)
-    const reason = REASON[String(d['reason'] ?? (d['window'] as { reason?: string } | undefined)?.reason) as ShownWindow['reason']]
+    const window = spanIn(d.window) ?? spanIn(d)
+    const reason = REASON[String(d.reason ?? (d.window as { reason?: string } | undefined)?.reason) as ShownWindow['reason']]
     return [window ? span(window) : null, reason ?? null].filter(Boolean).join(', ') || null
   }
-  if (typeof d['reason'] === 'string') return FAIL[d['reason']] ?? d['reason']
-  if (typeof d['note'] === 'string') return d['note']
+  if (typeof d.reason === 'string') return FAIL[d.reason] ?? d.reason
+  if (typeof d.note === 'string') return d.note
   return null
 }
 

@@ -29,28 +29,31 @@ const STEP: Record<OrderStatus, string> = {
   lost: 'Missing',
 }
 /** What the headline says before the van sets off and after the delivery is over. */
+/** The merchant's name at the beginning of a sentence, and within one; not every order names its merchant. */
+const The = (merchant: string): string => merchant || 'The shop'
+const the = (merchant: string): string => merchant || 'the shop'
 const QUIET: Record<Exclude<OrderStatus, 'out_for_delivery'>, (merchant: string) => readonly [headline: string, lead: string]> = {
   received: (m) => [
     'We have your order',
-    `${m} is about to prepare it. You will see an arrival time here as soon as a driver sets off.`,
+    `${The(m)} is about to prepare it. You will see an arrival time here as soon as a driver sets off.`,
   ],
   processing: (m) => [
     'Your order is being prepared',
-    `${m} is packing it now. You will see an arrival time here as soon as a driver sets off.`,
+    `${The(m)} is packing it now. You will see an arrival time here as soon as a driver sets off.`,
   ],
   shipped: () => [
     'Packed and ready to go',
     'It goes out with the next round. You will see an arrival time here as soon as the driver sets off.',
   ],
-  on_hold: (m) => ['Your delivery is on hold', `It is safe with ${m}. This page tells you the moment it goes on.`],
+  on_hold: (m) => ['Your delivery is on hold', `It is safe with ${the(m)}. This page tells you the moment it goes on.`],
   delivered: () => ['Delivered', 'Your parcel is at its door. Enjoy!'],
   completed: () => ['Delivered', 'Your parcel is at its door. Enjoy!'],
   delivery_attempted: () => ['We could not deliver', ''],
-  available_for_pickup: (m) => ['Ready for you to collect', `${m} keeps it for you. Bring your order number.`],
-  returning: (m) => ['Your parcel is going back', `It is on its way back to ${m}, who can tell you what happens next.`],
-  returned: (m) => ['Your parcel went back', `It is with ${m} again, who can tell you what happens next.`],
-  cancelled: (m) => ['This order was cancelled', `Nothing more will be delivered. ${m} can tell you more.`],
-  lost: (m) => ['We cannot find your parcel', `We are sorry. We are still searching, and ${m} will put it right with you.`],
+  available_for_pickup: (m) => ['Ready for you to collect', `${The(m)} keeps it for you. Bring your order number.`],
+  returning: (m) => ['Your parcel is going back', `It is on its way back to ${the(m)}, who can tell you what happens next.`],
+  returned: (m) => ['Your parcel went back', `It is with ${the(m)} again, who can tell you what happens next.`],
+  cancelled: (m) => ['This order was cancelled', `Nothing more will be delivered. ${The(m)} can tell you more.`],
+  lost: (m) => ['We cannot find your parcel', `We are sorry. We are still searching, and ${the(m)} will put it right with you.`],
 }
 const FAILED: Record<FailReason, string> = {
   nobody_home: 'The driver rang, but nobody came to the door.',
@@ -85,7 +88,7 @@ export const words = {
   stepDone: (status: OrderStatus): string => (status === 'processing' ? 'Prepared' : STEP[status]),
   quiet: (status: Exclude<OrderStatus, 'out_for_delivery'>, merchant: string) => QUIET[status](merchant),
   failed: (reason: FailReason | null): string => (reason ? FAILED[reason] : FAILED.other),
-  failedNext: (merchant: string): string => `${merchant} will be in touch about another try.`,
+  failedNext: (merchant: string): string => `${The(merchant)} will be in touch about another try.`,
   deliveredAt: (t: number, now: number): string => `Delivered at ${when(t, now)}`,
   deliveredLead: 'Your parcel is at its door. Enjoy!',
 
@@ -162,7 +165,7 @@ export const words = {
   brand: 'Doorstep',
   lastSeenHere: (age: number): string => `Last seen ${duration(age)} ago`,
 
-  title: (headline: string, merchant: string): string => `${headline} · ${merchant}`,
+  title: (headline: string, merchant: string): string => `${headline} · ${merchant || 'Doorstep'}`,
   spoken: {
     window: (w: Span): string => `Expected between ${clockTime(w.from)} and ${clockTime(w.to)}.`,
     back: 'The van is sending its position again.',

@@ -70,7 +70,7 @@ export function Delivery({ feed, view, track, now, retry }: DeliveryProps) {
       }
       map={map}
     >
-      <Top name={view.merchant} />
+      <Top name={view.merchant || words.brand} />
       <section className={`status tone-${story.tone}`}>
         <div className="eyebrow">
           <p aria-hidden={story.isWindow}>{story.eyebrow}</p>
@@ -261,10 +261,12 @@ function Details({ view }: { view: OrderView }) {
             {door.label}
           </dd>
         </div>
-        <div>
-          <dt>{words.from}</dt>
-          <dd>{view.merchant}</dd>
-        </div>
+        {view.merchant && (
+          <div>
+            <dt>{words.from}</dt>
+            <dd>{view.merchant}</dd>
+          </div>
+        )}
         <div>
           <dt>{words.order}</dt>
           <dd className="tabular">{view.number}</dd>

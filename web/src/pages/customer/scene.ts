@@ -7,6 +7,7 @@ import type { Watch } from '../../feed/watch.ts'
 import { advance, type Glide, glidePath, haloRadius, resting, sight } from '../../map/glide.ts'
 import type { MapPort, Overlay, Theme } from '../../map/port.ts'
 import { words } from '../../ui/words.ts'
+import { framing, type Spot } from './framing.ts'
 
 export interface Shown {
   readonly track: TrackView
@@ -29,6 +30,8 @@ interface Options {
 
 /** Under reduced motion the vehicle is set down anew this often, ms. */
 const STEP_MS = 3_000
+/** A camera move has come to rest by then, ms. */
+const SETTLED_MS = 1_500
 
 export function wayLayers(theme: Theme): { sources: Record<string, unknown>; layers: unknown[] } {
   const layout = { 'line-cap': 'round', 'line-join': 'round' }
@@ -74,6 +77,7 @@ export function deliveryScene(port: MapPort, door: LngLat, options: Options): De
   let shown: Shown | null = null
   let following = true
   let framed = false
+  let looked: Millis = 0
   let frame = 0
   let stepped: Millis = 0
   let drawn = ''
@@ -139,20 +143,24 @@ export function deliveryScene(port: MapPort, door: LngLat, options: Options): De
     if (grey) label.textContent = words.lastSeenHere(age)
   }
 
+  /** The way still to go as far as it is told; under a silent vehicle as it was. */
+  const ahead = (): readonly LngLat[] =>
+    glide?.mode === 'along' && shown?.vehicle !== 'grey' ? slice(glide.path, glide.s, glide.path.length) : (shown?.path?.line ?? [])
+
   const way = () => {
     const grey = shown?.vehicle === 'grey'
-    const ahead = glide?.mode === 'along' && !grey ? slice(glide.path, glide.s, glide.path.length) : (shown?.path?.line ?? [])
+    const rest = ahead()
     // Each change repaints the whole map: two metres are worth it, nothing is not.
     const key =
-      shown?.vehicle === 'none' || ahead.length < 2
+      shown?.vehicle === 'none' || rest.length < 2
         ? ''
-        : `${grey} ${path.v} ${ahead.length} ${glide?.mode === 'along' ? Math.round(glide.s / 2) : ''}`
+        : `${grey} ${path.v} ${rest.length} ${glide?.mode === 'along' ? Math.round(glide.s / 2) : ''}`
     if (key === drawn) return
     drawn = key
-    port.setData('way', line(key ? ahead : [], grey))
+    port.setData('way', line(key ? rest : [], grey))
   }
 
-  /** Keeps the vehicle within the middle of the view and the door in it, and comes closer as they do. */
+  /** Keeps the vehicle and the door in the open part of the view, and comes closer as they do. */
   const look = (animated: boolean) => {
     if (!following) return
     if (!glide) {
@@ -161,20 +169,26 @@ export function deliveryScene(port: MapPort, door: LngLat, options: Options): De
       port.ease(door, { zoom: 14.5, animate: false })
       return
     }
-    const box = pin.parentElement?.getBoundingClientRect()
-    const width = box?.width || 300
-    const height = box?.height || 300
-    const p = port.project(glide.at)
-    const q = port.project(door)
-    const inside = ({ x, y }: { x: number; y: number }) => x > 48 && x < width - 48 && y > 48 && y < height - 64
-    const spread = Math.max(Math.abs(p.x - q.x) / width, Math.abs(p.y - q.y) / height)
-    const small = spread < 0.28 && port.zoom() < 16
-    if (framed && inside(p) && inside(q) && !small) return
+    const now = options.serverNow()
+    // The last move may still be under way.
+    if (framed && now - looked < SETTLED_MS) return
+    const all = bounds([glide.at, door, ...ahead()])
+    const [a, b] = all.map(port.project) as [Spot, Spot]
+    const padding = framing(
+      port.stage(),
+      port.project(glide.at),
+      port.project(door),
+      {
+        reach: { width: Math.abs(a.x - b.x), height: Math.abs(a.y - b.y) },
+        labelled: shown?.vehicle === 'grey',
+        canComeCloser: port.zoom() < 16,
+      },
+      !framed,
+    )
+    if (!padding) return
     framed = true
-    // Room for the label under a vehicle that is silent.
-    const side = Math.max(shown?.vehicle === 'grey' ? 92 : 64, width * 0.14)
-    const over = Math.max(72, height * 0.16)
-    port.fit([glide.at, door], { padding: { top: over, right: side, bottom: over, left: side }, maxZoom: 16.2, animate: animated })
+    looked = now
+    port.fit(all, { padding, maxZoom: 16.2, animate: animated })
   }
 
   return {
@@ -182,7 +196,6 @@ export function deliveryScene(port: MapPort, door: LngLat, options: Options): De
       shown = next
       const { vehicle, t, interval, offRoute, phase } = next.track
       if (next.vehicle === 'none' || !vehicle) {
-        if (vanOverlay) framed = false
         hide()
       } else {
         const v = next.path?.v ?? 0
@@ -204,7 +217,8 @@ export function deliveryScene(port: MapPort, door: LngLat, options: Options): De
       }
       mark(now)
       way()
-      look(framed)
+      // Out of hiding it is followed by a move, not by a cut.
+      look(looked > 0)
     },
     setTheme: (theme) => port.setTheme(theme),
     follow() {
@@ -221,6 +235,14 @@ export function deliveryScene(port: MapPort, door: LngLat, options: Options): De
       port.destroy()
     },
   }
+}
+
+const bounds = (places: readonly LngLat[]): [LngLat, LngLat] => {
+  const [lngs, lats] = [places.map(([lng]) => lng), places.map(([, lat]) => lat)]
+  return [
+    [Math.min(...lngs), Math.min(...lats)],
+    [Math.max(...lngs), Math.max(...lats)],
+  ]
 }
 
 const line = (coordinates: readonly LngLat[], grey = false): GeoJSON.GeoJSON =>

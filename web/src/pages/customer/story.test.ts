@@ -50,6 +50,19 @@ test('[T9] no time that is over is ever shown as one to come, at any second', ()
   )
 })
 
+test('[T8] a silent van is not said to be anywhere now', () => {
+  expect(said(story('near-other-door'))).toContain('close to another customer')
+  expect(said(story('near-other-door', {}, 90_000))).toMatch(/^(?!.*close to another).*No signal from the van/)
+})
+
+test('an order that names no merchant reads as whole sentences all the same', () => {
+  for (const name of Object.keys(states) as StateName[]) {
+    const s = tellStory(known({ ...states[name], merchant: '' }), NOW, NOW)
+    expect(`${s.title} ${said(s)}`).not.toMatch(/ {2}|^ | [.,]|· *$| · *· /)
+    expect(s.lead).toMatch(/^$|^[A-ZÅÄÖ\d]/)
+  }
+})
+
 test('[T9] an unknown arrival says why', () => {
   expect(story('no-position').lead).toContain('first position')
   expect(story('overdue')).toMatchObject({ scene: 'late', tone: 'warn' })

@@ -247,7 +247,9 @@ function remarksOf(
     remarks.push({ key: 'changed', tone: 'idle', icon: 'clock', text: words.changed(w.reason, w.since) })
   }
   if (track.offRoute && fresh === 'live') remarks.push({ key: 'detour', tone: 'idle', icon: 'route', text: words.detour })
-  const hidden = track.hidden && track.vehicle === null ? words.hidden(track.hidden, driver) : ''
+  // Where a silent van is close to now, nobody knows.
+  const told = track.hidden !== 'near_other_door' || (!cut && (fresh === 'live' || fresh === 'delayed'))
+  const hidden = track.hidden && track.vehicle === null && told ? words.hidden(track.hidden, driver) : ''
   if (hidden && !(track.hidden === 'no_position' && track.eta.kind === 'unknown' && track.eta.why === 'no_position')) {
     remarks.push({ key: 'hidden', tone: 'brand', icon: 'info', text: hidden })
   }

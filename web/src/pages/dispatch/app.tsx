@@ -298,9 +298,7 @@ function Dispatch({ api, desk, signOut }: { api: Api; desk: Desk; signOut: () =>
                 say={say}
               />
             ) : (
-              <>
-                <PanelHead title={desk.ready() ? words.alerts.gone : words.loadingRoster} onClose={close} />
-              </>
+              <PanelHead title={desk.ready() ? words.alerts.gone : words.loadingRoster} onClose={close} />
             ))}
           {spot.kind === 'order' && (
             <OrderPanel api={api} desk={desk} asked={order} again={againOrder} onDriver={toDriver} onClose={close} say={say} />
@@ -355,7 +353,10 @@ function Dispatch({ api, desk, signOut }: { api: Api; desk: Desk; signOut: () =>
         <button
           type="button"
           aria-current={tab === 'list' ? 'page' : undefined}
-          onClick={() => (go({ kind: 'none' }), setView('list'))}
+          onClick={() => {
+            go({ kind: 'none' })
+            setView('list')
+          }}
         >
           <Icon name="van" />
           {words.tabs.list}
@@ -363,7 +364,10 @@ function Dispatch({ api, desk, signOut }: { api: Api; desk: Desk; signOut: () =>
         <button
           type="button"
           aria-current={tab === 'map' ? 'page' : undefined}
-          onClick={() => (spot.kind === 'alerts' && go({ kind: 'none' }), setView('map'))}
+          onClick={() => {
+            if (spot.kind === 'alerts') go({ kind: 'none' })
+            setView('map')
+          }}
         >
           <Icon name="pin" />
           {words.tabs.map}

@@ -39,7 +39,11 @@ export function CreatePanel(props: CreatePanelProps) {
   useEffect(() => onDoor(made ? { label: made.order.address.label, at: made.order.address.at } : place), [onDoor, place, made])
   useEffect(() => () => onDoor(null), [onDoor])
 
-  if (made) return <Made {...props} made={made} onAnother={() => (setMade(null), props.onClicked(null))} />
+  const another = () => {
+    setMade(null)
+    props.onClicked(null)
+  }
+  if (made) return <Made {...props} made={made} onAnother={another} />
   return (
     <>
       <PanelHead title={words.create.title} onClose={props.onClose} />

@@ -240,7 +240,8 @@ function Row({ v, index, count, top, active, selected, onPress }: RowProps) {
           <span className={isSilent(s) ? 'row-silent' : undefined}>{signal}</span>
         ) : row.offRoute && row.run ? (
           <span className="row-off">{words.offRoute}</span>
-        ) : row.window && row.run ? (
+        ) : row.phase === 'arrived' && row.run ? null : row.window && row.run ? (
+          // The window of a door that is reached lies behind.
           <span className="tabular">
             <span className="unseen">{words.nextLabel(row.window)}</span>
             <span aria-hidden="true">

@@ -123,13 +123,7 @@ export function FleetMap(props: FleetMapProps) {
       {failed && <p className="map-failed">{words.map.none}</p>}
       {!failed && (
         <div className="map-tools">
-          <IconButton
-            icon="fit"
-            label={words.map.fit}
-            look="plain"
-            float
-            onClick={() => stage.current?.handle.fit([...desk.fleet.vehicles.values()].map(placeOf).filter((at) => at !== null))}
-          />
+          <IconButton icon="fit" label={words.map.fit} look="plain" float onClick={() => stage.current?.handle.fit(drawn(desk))} />
         </div>
       )}
       {props.picking && (
@@ -143,6 +137,13 @@ export function FleetMap(props: FleetMapProps) {
     </section>
   )
 }
+
+/** Where all vehicles are that the map shows. */
+const drawn = (desk: Desk): LngLat[] =>
+  [...desk.fleet.vehicles.values()]
+    .filter((v) => lookOf(v.standing) !== null)
+    .map(placeOf)
+    .filter((at) => at !== null)
 
 interface Stage {
   readonly handle: MapHandle
@@ -230,7 +231,7 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
     if (crowded !== clustered) {
       clustered = crowded
       port.setLayerVisible('fleet', !crowded)
-      container.dataset['crowd'] = String(crowded)
+      container.dataset.crowd = String(crowded)
     }
     const { listed } = props.current
     const clusters = !crowded
@@ -272,6 +273,7 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
     if (document.hidden || performance.now() - crowdedAt < CLUSTER_EVERY) return
     crowdedAt = performance.now()
     crowd()
+    if (props.current.run) drawRun(props.current.run)
   })
 
   const under = (at: LngLat, radius: number): Vehicle | null => {
@@ -312,7 +314,7 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
       const rect = container.getBoundingClientRect()
       const v = props.current.picking ? null : under(port.unproject(clientX - rect.left, clientY - rect.top), 14)
       tip.hidden = v === null
-      container.dataset['over'] = v ? 'vehicle' : ''
+      container.dataset.over = v ? 'vehicle' : ''
       if (!v) return
       const signal = words.signal(v.standing)
       tip.textContent = words.map.hover(v.row.name, words.state(v.standing, v.row.late) + (signal ? ` · ${signal}` : ''))
@@ -339,8 +341,13 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
       return port.overlay(element, at, { anchor: tone === 'door' || tone === 'new' ? 'bottom' : 'center' })
     })
   }
+  /** The driven part of the open run grows behind its vehicle. */
+  const drawRun = (run: RunView | null): void => {
+    const v = props.current.selected ? desk.fleet.vehicles.get(props.current.selected) : undefined
+    port.setData('run', runLines(run, v && !v.row.offRoute ? placeOf(v) : null))
+  }
   const draw = (run: RunView | null, trail: readonly LngLat[]): void => {
-    port.setData('run', runLines(run))
+    drawRun(run)
     port.setData('trail', trailLine(trail))
   }
 
@@ -363,10 +370,33 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
     const style = getComputedStyle(container)
     return { left: Number.parseFloat(style.scrollPaddingLeft) || 0, bottom: Number.parseFloat(style.scrollPaddingBottom) || 0 }
   }
-  const fit = (a: LngLat, b: LngLat, maxZoom: number): void => {
+  const fit = (places: readonly LngLat[], maxZoom: number, animate = true): void => {
+    if (places.length === 0) return
     const { left, bottom } = covered()
-    port.fit([a, b], { padding: { top: 60, right: 60, left: left + 60, bottom: bottom + 50 }, maxZoom })
+    const [lngs, lats] = [places.map((p) => p[0]), places.map((p) => p[1])]
+    port.fit(
+      [
+        [Math.min(...lngs), Math.min(...lats)],
+        [Math.max(...lngs), Math.max(...lats)],
+      ],
+      // The zoom buttons stand at the right.
+      { padding: { top: 60, right: 76, left: left + 60, bottom: bottom + 50 }, maxZoom, animate },
+    )
   }
+  // The first look is at the whole fleet, unless the page was opened on something or a hand was faster.
+  let looked = false
+  const hands = port.onUserMove(() => {
+    looked = true
+  })
+  const firstLook = (): void => {
+    if (looked) return
+    const places = drawn(desk)
+    if (!desk.ready() || places.length === 0) return
+    looked = true
+    if (props.current.selected === null && !props.current.picking) fit(places, 15.5, false)
+  }
+  const stopFirst = desk.subscribe(firstLook)
+  firstLook()
   return {
     handle: {
       middle() {
@@ -374,13 +404,8 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
         return port.unproject((container.clientWidth + left) / 2, (container.clientHeight - bottom) / 2)
       },
       // A box of one point: `ease` with padding would leave the padding behind for whatever comes next.
-      show: (at) => fit(at, at, Math.max(14.5, port.zoom())),
-      fit(places) {
-        if (places.length === 0) return
-        const lngs = places.map((p) => p[0])
-        const lats = places.map((p) => p[1])
-        fit([Math.min(...lngs), Math.min(...lats)], [Math.max(...lngs), Math.max(...lats)], 15.5)
-      },
+      show: (at) => fit([at], Math.max(14.5, port.zoom())),
+      fit: (places) => fit(places, 15.5),
     },
     theme(next) {
       port.setTheme(next)
@@ -391,7 +416,7 @@ function setStage(port: MapPort, container: HTMLElement, desk: Desk, props: { cu
     draw,
     pin,
     close() {
-      for (const stop of [beat, stopClick, stopEnd, stopMoved, stopStood]) stop()
+      for (const stop of [beat, hands, stopFirst, stopClick, stopEnd, stopMoved, stopStood]) stop()
       container.removeEventListener('pointermove', point)
       container.removeEventListener('pointerleave', leave)
       if (pointing !== null) cancelAnimationFrame(pointing)

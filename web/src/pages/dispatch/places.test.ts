@@ -56,13 +56,18 @@ test('a run is drawn in two parts that meet at the last finished stop, wherever 
     [11.92, 57.7],
     [11.93, 57.7],
   ]
-  const stop = (along: number, status: string) => ({ along, status }) as RunView['stops'][number]
+  const stop = (along: number, status: string) => ({ along, status, door: [11.92, 57.7003] }) as unknown as RunView['stops'][number]
   const run = { route: { line }, stops: [stop(600, 'done'), stop(1200, 'pending'), stop(1700, 'cancelled')] } as unknown as RunView
   const [done, ahead] = runLines(run).features
   const ends = (f: GeoJSON.Feature | undefined) => (f!.geometry as GeoJSON.LineString).coordinates
   expect(ends(done)[0]).toEqual(line[0])
   expect(ends(done).at(-1)).toEqual(ends(ahead)[0])
   expect(ends(ahead).at(-1)![0]).toBeCloseTo(11.93, 6)
+  const [, rest] = runLines(run, [11.9142, 57.7003]).features
+  expect(ends(rest)[0]![0]).toBeCloseTo(11.9142, 4)
+  // Beyond the next stop nothing counts as driven, wherever the vehicle is: a route may pass the same street twice.
+  const [, after] = runLines(run, [11.9299, 57.7]).features
+  expect(ends(after)[0]![0]).toBeLessThan(11.921)
   expect(runLines(null).features).toEqual([])
   expect(trailLine([[11.9, 57.7]]).features).toEqual([])
 })

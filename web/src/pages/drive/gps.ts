@@ -33,12 +33,15 @@ export function openGps(options: {
   let watch: number | null = null
   let timer: ReturnType<typeof setInterval> | undefined
   let last: Fix | null = null
+  /** When a report last came, by this page's clock. */
+  let found: Millis = 0
   let early: ReturnType<typeof setTimeout> | undefined
   const settings: PositionOptions = { enableHighAccuracy: true, maximumAge: 0, timeout: 30_000 }
 
   const seen = (position: GeolocationPosition): void => {
     if (watch === null) return
     const fix = toFix(position)
+    found = Date.now()
     options.onState({ kind: 'fixed', at: Date.now(), place: [fix.lon, fix.lat], accuracy: fix.acc ?? null })
     // The first report after a start is often an old one told again.
     if (last && fix.t <= last.t) return
@@ -56,7 +59,8 @@ export function openGps(options: {
   const failed = (error: GeolocationPositionError): void => {
     if (watch === null) return
     if (error.code === error.PERMISSION_DENIED) options.onState({ kind: 'denied' })
-    else options.onState({ kind: 'searching', since: last?.t ?? Date.now() })
+    // Phones lose their place for a moment all the time: what was found lately is not lost yet.
+    else if (Date.now() - found > SILENT_MS) options.onState({ kind: 'searching', since: last?.t ?? Date.now() })
   }
   const ask = (): void => {
     if (watch !== null) navigator.geolocation.getCurrentPosition(seen, failed, settings)
@@ -67,6 +71,7 @@ export function openGps(options: {
     clearTimeout(early)
     watch = null
     last = null
+    found = 0
     options.onState({ kind: 'off' })
   }
   const start = (): void => {

@@ -82,9 +82,24 @@ export function Next({ next, of, may, act }: { next: DayStop; of: number; may: b
 function WhyNot(props: { label: string; onReason: (reason: FailReason, note: string) => void; onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null)
   const [note, setNote] = useState('')
-  useEffect(() => dialog.current?.showModal(), [])
+  useEffect(() => {
+    const before = document.activeElement
+    dialog.current?.showModal()
+    return () => {
+      if (before instanceof HTMLElement) before.focus()
+    }
+  }, [])
   return (
-    <dialog ref={dialog} className="drive-sheet" aria-labelledby="why-title" onClose={props.onClose}>
+    <dialog
+      ref={dialog}
+      className="drive-sheet"
+      aria-labelledby="why-title"
+      onCancel={(event) => {
+        // The page alone decides whether the sheet stands: closed by the browser first, a second press would be lost.
+        event.preventDefault()
+        props.onClose()
+      }}
+    >
       <h2 id="why-title">{words.sheet.title(props.label)}</h2>
       <ul className="drive-reasons">
         {FAIL_REASONS.map((reason) => (
@@ -99,7 +114,7 @@ function WhyNot(props: { label: string; onReason: (reason: FailReason, note: str
         <span>{words.sheet.note}</span>
         <textarea rows={2} maxLength={300} value={note} onChange={(event) => setNote(event.target.value)} />
       </label>
-      <Button look="quiet" icon="back" onClick={() => dialog.current?.close()}>
+      <Button look="quiet" icon="back" onClick={props.onClose}>
         {words.sheet.back}
       </Button>
     </dialog>
