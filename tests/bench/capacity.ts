@@ -119,7 +119,7 @@ export async function capacity(options: CapacityOptions): Promise<void> {
     const growing: number[][] = fleets.map(() => [])
     const bare: number[][] = fleets.map(() => [])
     const short = { warmSeconds: 0.6, seconds: 1.4 }
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       for (const [i, drivers] of fleets.entries()) {
         growing[i]!.push((await measure(ours, { drivers, rate: RATE, ...short })).cpu)
         bare[i]!.push((await measure(floor, { drivers, rate: RATE, ...short })).cpu)
@@ -164,7 +164,7 @@ export async function capacity(options: CapacityOptions): Promise<void> {
       'no Turf p99': [],
     }
     for (const rate of rates) {
-      const load = { drivers: DRIVERS, rate, warmSeconds: 0.7, seconds: 2 }
+      const load = { drivers: DRIVERS, rate, warmSeconds: 0.6, seconds: 1.2 }
       const d = await measure(ours, load)
       const f = await measure(floor, load)
       const n = await measure(noTurf, load)
@@ -246,7 +246,7 @@ export async function capacity(options: CapacityOptions): Promise<void> {
       stands.push(stand)
       await settle(stand, half.drivers.length, 8)
     }
-    for (let round = 0; round <= 3; round++) {
+    for (let round = 0; round <= 2; round++) {
       for (const [i, stand] of stands.entries()) {
         const figures = await measure(stand, { drivers: 500, rate: RATE, warmSeconds: 0.6, seconds: 1.6 })
         if (round > 0) cpu[i]!.push(figures.cpu)
