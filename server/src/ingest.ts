@@ -243,12 +243,13 @@ export function openIngest(parts: IngestParts): Ingest {
         return []
       },
     )
-    for (const { t, lng, lat, speed, heading } of crumbs) {
+    for (const { t, seq, lng, lat, speed, heading, accuracy } of crumbs) {
+      // The same fix by (t, seq) as the one that the device may send again: counted once (T1).
       const fix = {
-        seq: 0,
+        seq,
         recordedAt: t,
         at: [lng, lat] as LngLat,
-        accuracy: null,
+        accuracy,
         speed,
         heading,
         altitude: null,

@@ -40,9 +40,12 @@ const DAY = 86_400_000
 const DRIVING: Policy = { interval: 1 }
 const IDLE: Policy = { interval: 5 }
 
+/** Thinned by a full device, refused one by one, or kept once and lost by a database that was set back (P6). */
+const SKIPPED = ['full', 'refused', 'lost'] as const
+
 type Incoming = { readonly batch: Batch; readonly live: boolean }
 type Hello = { v: number; qid: string; sentAt: Millis }
-type Skip = Hello & { from: number; to: number; reason: 'full' }
+type Skip = Hello & { from: number; to: number; reason: (typeof SKIPPED)[number] }
 
 export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
   const { orders, journal, ingest, now } = parts
@@ -140,7 +143,7 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
         takes: 'object',
         ack: 'optional',
         parse: versioned((m) => {
-          const parsed = shape<Skip>({ ...queue, from: count, to: count, reason: (r) => r === 'full' })(m)
+          const parsed = shape<Skip>({ ...queue, from: count, to: count, reason: (r) => SKIPPED.includes(r as never) })(m)
           return parsed.ok && parsed.value.from > parsed.value.to ? fail({ code: 'BAD_FIELD', field: 'to' }) : parsed
         }),
         handle: async (session, m) => {

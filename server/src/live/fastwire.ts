@@ -100,7 +100,7 @@ function wsFrame(opcode: 1 | 2, body: Uint8Array): Buffer {
 export interface Line {
   readonly direct: boolean
   send(frame: Frame): void
-  /** Bytes not yet taken by the network; by the stock way packets count as 1 KiB each. */
+  /** Bytes not yet taken by the network; by the stock way those that Socket.IO holds. */
   waiting(): number
   /** Ends the connection without waiting for what is not read. */
   cut(): void
@@ -109,13 +109,13 @@ export interface Line {
 /** The line of a socket: straight to TCP when everything looks as we know it, else as Socket.IO sends. */
 export function lineOf(socket: Socket): Line {
   const conn = socket.conn as unknown as {
-    readonly writeBuffer: readonly unknown[]
+    readonly writeBuffer: readonly { readonly data?: { readonly length?: number } }[]
     readonly transport: { readonly writable?: unknown }
   }
   const tcp = tcpOf(socket)
   const stock = (frame: Frame) => void socket.emit(frame.event, frame.value)
   if (tcp === null)
-    return { direct: false, send: stock, waiting: () => conn.writeBuffer.length * PACKET, cut: () => void socket.disconnect(true) }
+    return { direct: false, send: stock, waiting: () => held(conn.writeBuffer), cut: () => void socket.disconnect(true) }
   return {
     direct: true,
     send(frame) {
@@ -123,12 +123,18 @@ export function lineOf(socket: Socket): Line {
       if (conn.writeBuffer.length > 0 || conn.transport.writable !== true) stock(frame)
       else if (tcp.writable) tcp.write(frame.bytes)
     },
-    waiting: () => tcp.writableLength + conn.writeBuffer.length * PACKET,
+    waiting: () => tcp.writableLength + held(conn.writeBuffer),
     cut: () => void tcp.destroy(),
   }
 }
-/** What a packet that Socket.IO holds is reckoned at, bytes. */
-const PACKET = 1_024
+/** Packets that Socket.IO holds back until the transport has taken those before, bytes; nearly always none. */
+function held(packets: readonly { readonly data?: { readonly length?: number } }[]): number {
+  let bytes = 0
+  for (const packet of packets) bytes += (packet.data?.length ?? 0) + PACKET
+  return bytes
+}
+/** What a packet costs beside what is in it. */
+const PACKET = 64
 
 interface Transport {
   readonly name?: unknown

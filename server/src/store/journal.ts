@@ -4,7 +4,7 @@ import { LIMITS, type Rejected } from '@doorstep/shared/ping'
 import type { Kept } from '@doorstep/shared/protocol'
 import { fail, ok, type Result } from '@doorstep/shared/result'
 import type { Millis } from '@doorstep/shared/units'
-import type { Journal } from './journal.port.ts'
+import type { Crumb, Journal } from './journal.port.ts'
 import { type Flush, type Queued, type Verdict, write } from './journal-write.ts'
 import { type Sql, SqlError } from './sql/port.ts'
 
@@ -201,8 +201,8 @@ export function openJournal(sql: Sql, options: JournalOptions = {}): Journal & {
       const { rows } = await sql.tx(
         // A fix is received after it was made, but for the clock's error that is let pass: older partitions can't hold it.
         (q) =>
-          q.query<{ t: number; lng: number; lat: number; speed: number | null; heading: number | null }>(
-            `select (extract(epoch from fix_time) * 1000)::float8 as t, lng, lat, speed, heading from fixes
+          q.query<Crumb>(
+            `select (extract(epoch from fix_time) * 1000)::float8 as t, seq, lng, lat, speed, heading, accuracy from fixes
              where driver_no = $1 and fix_time >= to_timestamp($2::float8 / 1000) and fix_time < to_timestamp($3::float8 / 1000)
                and day >= (to_timestamp(($2::float8 - ${LIMITS.future}) / 1000) at time zone 'UTC')::date
              order by fix_time, seq limit $4`,
