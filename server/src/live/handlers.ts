@@ -126,7 +126,10 @@ export function attach<S extends { readonly line: Line }>(
     }
   }
   function settle(name: string, answer: Answer, ack: Ack | null): void {
-    if (answer !== null && !answer.ok) return refuse(name, answer.fault, ack)
+    if (answer !== null && !answer.ok) {
+      refuse(name, answer.fault, ack)
+      return
+    }
     door.count(name, 'ok')
     if (answer !== null) ack?.({ ok: true, ...answer.value })
   }
