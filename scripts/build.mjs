@@ -75,6 +75,8 @@ async function bundle(name, entries) {
     logLevel: 'warning',
     plugins: [ownCodeIn],
   })
+  // Its helper process would live as long as we do.
+  await esbuild.stop()
 }
 
 /** Packages stay where pnpm put them; only our own code is compiled in. */

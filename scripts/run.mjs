@@ -23,6 +23,11 @@ function node(argv, cwd = root) {
     child.on('exit', (code) => resolve(code ?? 1))
   })
 }
+/** Runs a TypeScript program of ours. */
+function typed(file) {
+  const tsx = pathToFileURL(join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href
+  return node(['--import', tsx, join(root, file), ...args])
+}
 /** Where the person stood when typing `npm run …`: file names among the arguments mean files there. */
 const here = process.env.INIT_CWD ?? root
 
@@ -33,6 +38,8 @@ const commands = {
     return 0
   },
   test: async () => (await import('./test.mjs')).test(args),
+  // The long form of tests/fault: 100 kills of a server, 30 of PostgreSQL, 20,000 simulated worlds … three quarters of an hour.
+  'test:faults': async () => (await import('./test.mjs')).faults(args),
   check: async () => (await import('./test.mjs')).check(),
   ci: async () => (await import('./test.mjs')).ci(),
   // The registry's own `node` package carries the binary of Node 24 for this machine.
@@ -53,9 +60,12 @@ const commands = {
     return node([join(root, 'server', 'dist', 'city-build.js'), ...args], here)
   },
   async bench() {
-    await build({ only: ['server', 'driver-sim'] })
-    const tsx = pathToFileURL(join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href
-    return node(['--import', tsx, join(root, 'tests', 'bench', 'main.ts'), ...args])
+    await build({ only: ['server'] })
+    return typed('tests/bench/main.ts')
+  },
+  async profile() {
+    await build({ only: ['server'] })
+    return typed('tests/bench/profile.ts')
   },
 }
 

@@ -16,19 +16,15 @@ function run(argv, env = {}) {
 const packaged = (...path) => join(root, 'node_modules', ...path)
 
 /** Builds, runs every test and counts them. A run that could not even start counts as one failure. */
-async function suite(args) {
+async function suite(args, env = {}) {
   await build()
   const report = join(root, '.cache', 'vitest.json')
   mkdirSync(dirname(report), { recursive: true })
   rmSync(report, { force: true })
-  const code = await run([
-    packaged('vitest', 'vitest.mjs'),
-    'run',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-    ...args,
-  ])
+  const code = await run(
+    [packaged('vitest', 'vitest.mjs'), 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args],
+    env,
+  )
   if (!existsSync(report)) return { passed: 0, failed: 1 }
   const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'))
   // A file that fails to load has no failed test of its own, and an unhandled error fails the run alone.
@@ -64,6 +60,7 @@ function close(...parts) {
 }
 
 export const test = async (args) => close(await suite(args))
+export const faults = async (args) => close(await suite(['--project', 'real', 'tests/fault', ...args], { FAULT_ROUNDS: 'full' }))
 export const check = async () => close(await checks())
 export async function ci() {
   const first = await checks()

@@ -68,6 +68,8 @@ const DEAF_MS = 15_000
 export async function openApp(parts: AppParts): Promise<App> {
   const { config, sql, positions, journal, router, log, now } = parts
   const http = createServer({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 10_000 })
+  // Today's partition must be there before the first fix: whoever reads while rows move into one that was made too late misses them.
+  await retain(sql, now(), config.retentionDays).catch((error) => log.error({ err: error, what: 'retain' }, 'failed'))
   const port = await listen(http, config.port, config.host, 'PORT')
   const url = config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`
   const origins = new Set(config.allowedOrigins ?? [new URL(url).origin, `http://localhost:${port}`, `http://127.0.0.1:${port}`])

@@ -77,7 +77,9 @@ export async function openHttp(desk: TestDesk, dir: string, over: Partial<HttpPa
     router,
     places: { near: (at) => [{ label: 'Linnégatan 12', at }], sample: (n) => Array(n).fill({ label: 'Linnégatan 12', at: START }) },
     tiles: { get: (z) => (z === 14 ? new Uint8Array([31, 139]) : null) },
-    journal: { trail: async () => [{ t: now(), lng: START[0], lat: START[1], speed: null, heading: null }] },
+    journal: {
+      trail: async () => [{ t: now(), seq: 1, lng: START[0], lat: START[1], speed: null, heading: null, accuracy: 5 }],
+    },
     async render(id) {
       const base = await orders.order(id)
       return base && { ...base.view, now: now(), track: { ...DARK, now: now() } }

@@ -1,6 +1,7 @@
-// The start of a test run in; one Redis and one PostgreSQL for all of its files out, gone when the run is over, Ctrl-C or not.
+// The start of a test run in; a built server, one Redis and one PostgreSQL for all of its files out, gone when the run is over, Ctrl-C or not.
 import { fileURLToPath } from 'node:url'
 import { openCity } from '@doorstep/server/city'
+import { retain } from '@doorstep/server/store/journal'
 import { openSql } from '@doorstep/server/store/sql/open'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
@@ -25,6 +26,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     for (const one of ends.reverse()) await one()
   }
   try {
+    // What server processes are started from: built once, before any file runs. Plain JavaScript that has no types to import.
+    const builder = new URL('../../scripts/build.mjs', import.meta.url).href
+    await ((await import(builder)) as { build(what: { only: string[] }): Promise<void> }).build({ only: ['server'] })
     const redis = async () => {
       const given = process.env.TEST_REDIS_URL
       if (given) return given
@@ -50,6 +54,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const url = new URL(postgresUrl)
     url.pathname = `/${template}`
     const sql = await openSql({ databaseUrl: url.href, dataDir: '', durability: 'strict' })
+    await retain(sql, Date.now(), 60)
     await sql.close()
     if (process.env.TEST_DATABASE_URL) ends.push(() => dropAll(postgresUrl, template))
     await admin.end()

@@ -251,7 +251,7 @@ describe.each(['pglite', 'postgres'] as const)('%s', (kind) => {
     await journal.keep(device, own, batchOf('q', 1, 3, T), EVENING + DAY)
     const trail = await journal.trail(own, T, T + 60_000, 100)
     expect(trail.map((point) => point.t)).toEqual(range(1, 4).map((seq) => T + seq * 1000))
-    expect(trail[0]).toEqual({ t: T + 1000, lng: fixOf(1, 0).at[0], lat: 57.7, speed: 8.5, heading: 90 })
+    expect(trail[0]).toEqual({ t: T + 1000, seq: 1, lng: fixOf(1, 0).at[0], lat: 57.7, speed: 8.5, heading: 90, accuracy: 5 })
     expect((await journal.trail(own, T + 2000, T + 4000, 100)).map((point) => point.t)).toEqual([T + 2000, T + 3000])
     expect(await journal.trail(own, T, T + 60_000, 1)).toHaveLength(1)
   })

@@ -68,7 +68,8 @@ export function routes(parts: HttpParts): Entry[] {
     entry('GET', '/v1/drivers/:id/trail', 'dispatcher', { query: f.trailQuery }, async ({ params, query }) => {
       const driver = await orders.driver(params.id as DriverId)
       if (!driver) return fail({ code: 'NOT_FOUND' })
-      return answer({ points: await journal.trail(driver.no as never, query.from, query.to, MOST_POINTS) })
+      const crumbs = await journal.trail(driver.no as never, query.from, query.to, MOST_POINTS)
+      return answer({ points: crumbs.map(({ t, lng, lat, speed, heading }) => ({ t, lng, lat, speed, heading })) })
     }),
 
     // orders

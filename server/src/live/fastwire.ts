@@ -1,4 +1,5 @@
 // A message in, bytes on the socket out: the parser that is a superset of the stock one, and frames encoded once for all who hear them.
+import type { EventEmitter } from 'node:events'
 import type { Socket as TcpSocket } from 'node:net'
 import type { Namespace, Socket } from 'socket.io'
 import { Encoder, PacketType, protocol, Decoder as StockDecoder } from 'socket.io-parser'
@@ -19,9 +20,12 @@ class Decoder extends StockDecoder {
     // One attachment is the most that any message of ours has; what is announced and never sent is held for as long as the socket.
     super({ maxAttachments: 1 })
   }
+  /** A packet was announced whose attachment is still to come. */
+  get waits(): boolean {
+    return Boolean((this as unknown as { reconstructor?: unknown }).reconstructor)
+  }
   override add(frame: unknown): void {
-    const waiting = (this as unknown as { reconstructor?: unknown }).reconstructor
-    if (typeof frame !== 'string' && !waiting && this.compact && frame instanceof Uint8Array && frame[0]! < 0x40)
+    if (typeof frame !== 'string' && !this.waits && this.compact && frame instanceof Uint8Array && frame[0]! < 0x40)
       this.compact(frame)
     else super.add(frame)
   }
@@ -35,7 +39,23 @@ export function onCompact(socket: Socket, listener: CompactListener): boolean {
   const decoder = (socket.client as unknown as { decoder?: unknown }).decoder
   if (!(decoder instanceof Decoder)) return false
   decoder.compact = listener
+  shorten(socket, decoder, listener)
   return true
+}
+
+/** Compact messages skip the engine's and the parser's layers, which only hand them on; everything else goes its stock way. */
+function shorten(socket: Socket, decoder: Decoder, listener: CompactListener): void {
+  const { conn } = socket
+  const transport = conn.transport as unknown as Transport
+  const ws = transport.socket as unknown as EventEmitter | undefined
+  const heard = ws?.listeners?.('message') ?? []
+  if (transport.name !== 'websocket' || ws === undefined || heard.length !== 1) return
+  const stock = heard[0] as (data: Uint8Array, isBinary: boolean) => void
+  ws.off('message', stock)
+  ws.on('message', (data: Uint8Array, isBinary: boolean) => {
+    if (isBinary && data[0]! < 0x40 && conn.readyState === 'open' && !decoder.waits) listener(data)
+    else stock.call(ws, data, isBinary)
+  })
 }
 
 /** A message, encoded once for everyone in a namespace. */
@@ -80,7 +100,7 @@ function wsFrame(opcode: 1 | 2, body: Uint8Array): Buffer {
 export interface Line {
   readonly direct: boolean
   send(frame: Frame): void
-  /** Bytes not yet taken by the network; by the stock way packets count as 1 KiB each. */
+  /** Bytes not yet taken by the network; by the stock way those that Socket.IO holds. */
   waiting(): number
   /** Ends the connection without waiting for what is not read. */
   cut(): void
@@ -89,13 +109,13 @@ export interface Line {
 /** The line of a socket: straight to TCP when everything looks as we know it, else as Socket.IO sends. */
 export function lineOf(socket: Socket): Line {
   const conn = socket.conn as unknown as {
-    readonly writeBuffer: readonly unknown[]
+    readonly writeBuffer: readonly { readonly data?: { readonly length?: number } }[]
     readonly transport: { readonly writable?: unknown }
   }
   const tcp = tcpOf(socket)
   const stock = (frame: Frame) => void socket.emit(frame.event, frame.value)
   if (tcp === null)
-    return { direct: false, send: stock, waiting: () => conn.writeBuffer.length * PACKET, cut: () => void socket.disconnect(true) }
+    return { direct: false, send: stock, waiting: () => held(conn.writeBuffer), cut: () => void socket.disconnect(true) }
   return {
     direct: true,
     send(frame) {
@@ -103,12 +123,18 @@ export function lineOf(socket: Socket): Line {
       if (conn.writeBuffer.length > 0 || conn.transport.writable !== true) stock(frame)
       else if (tcp.writable) tcp.write(frame.bytes)
     },
-    waiting: () => tcp.writableLength + conn.writeBuffer.length * PACKET,
+    waiting: () => tcp.writableLength + held(conn.writeBuffer),
     cut: () => void tcp.destroy(),
   }
 }
-/** What a packet that Socket.IO holds is reckoned at, bytes. */
-const PACKET = 1_024
+/** Packets that Socket.IO holds back until the transport has taken those before, bytes; nearly always none. */
+function held(packets: readonly { readonly data?: { readonly length?: number } }[]): number {
+  let bytes = 0
+  for (const packet of packets) bytes += (packet.data?.length ?? 0) + PACKET
+  return bytes
+}
+/** What a packet costs beside what is in it. */
+const PACKET = 64
 
 interface Transport {
   readonly name?: unknown

@@ -3,6 +3,7 @@ import type { Fault } from '@doorstep/shared/codes'
 import { fail, type Result } from '@doorstep/shared/result'
 import type { Millis } from '@doorstep/shared/units'
 import type { Socket } from 'socket.io'
+import type { Line } from './fastwire.ts'
 
 /** What a message of one kind must be, and who does it. Answers travel in the ack; without one a refusal is told by `fault`. */
 export interface Handler<S, M = unknown> {
@@ -34,6 +35,8 @@ export interface Door {
   readonly bug: (error: unknown, event: string) => void
 }
 
+/** Who has so much still to read is asked to read first, bytes: answers to somebody who only asks would fill the memory until he is cut off. */
+const UNREAD_BYTES = 1_048_576
 /** Frames that are no message of ours: so many in a minute end the connection. */
 const ABUSE_FRAMES = 5
 /** Refusals for haste that a connection survives in a minute. */
@@ -42,7 +45,7 @@ const ABUSE_HASTE = 60
 const FAULTS = 5
 
 /** A socket's messages all go through here; none reaches Socket.IO's own emitter, where a name such as `error` has a meaning. */
-export function attach<S>(
+export function attach<S extends { readonly line: Line }>(
   socket: Socket,
   session: S,
   handlers: ReadonlyMap<string, Handler<S>>,
@@ -87,6 +90,10 @@ export function attach<S>(
       if (haste.take(1, door.now()) > 0) end(name)
       return
     }
+    if (session.line.waiting() > UNREAD_BYTES) {
+      refuse(name, { code: 'BUSY', retryAfterMs: 1_000 }, ack)
+      return
+    }
     const parsed = handler.parse(args[0])
     if (!parsed.ok) {
       refuse(name, parsed.fault, ack)
@@ -109,25 +116,26 @@ export function attach<S>(
   }
 
   function perform(name: string, handler: Handler<S>, message: unknown, ack: Ack | null): void {
-    const settle = (answer: Answer) => {
-      if (answer === null) door.count(name, 'ok')
-      else if (!answer.ok) refuse(name, answer.fault, ack)
-      else {
-        door.count(name, 'ok')
-        ack?.({ ok: true, ...answer.value })
-      }
-    }
-    const bug = (error: unknown) => {
-      door.bug(error, name)
-      refuse(name, { code: 'INTERNAL' }, ack)
-    }
     try {
       const answer = handler.handle(session, message)
-      if (answer instanceof Promise) answer.then(settle).catch(bug)
-      else settle(answer)
+      if (answer instanceof Promise)
+        answer.then((given) => settle(name, given, ack)).catch((error: unknown) => failed(name, error, ack))
+      else settle(name, answer, ack)
     } catch (error) {
-      bug(error)
+      failed(name, error, ack)
     }
+  }
+  function settle(name: string, answer: Answer, ack: Ack | null): void {
+    if (answer !== null && !answer.ok) {
+      refuse(name, answer.fault, ack)
+      return
+    }
+    door.count(name, 'ok')
+    if (answer !== null) ack?.({ ok: true, ...answer.value })
+  }
+  function failed(name: string, error: unknown, ack: Ack | null): void {
+    door.bug(error, name)
+    refuse(name, { code: 'INTERNAL' }, ack)
   }
 
   // Never calling on to the next middleware keeps the event from Socket.IO's emitter.

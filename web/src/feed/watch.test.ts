@@ -131,8 +131,16 @@ test('[V3] an empty path is a path of its version: it is not asked for again', (
 })
 
 test('[V5] with a new driver the view decides, though his newest fix is older', () => {
-  const end = run([snapshot(3), moved(50_000), order(4, { track: track(20_000, { now: 60_000 }) }), moved(21_000)])
-  expect(end.track?.t).toBe(21_000)
+  const driver = (alias: string) => ({ name: 'Ida', alias, vehicle: 'van' })
+  const before = [snapshot(3, { driver: driver('one') }), moved(50_000)]
+  const after = (alias: string) => order(4, { driver: driver(alias), track: track(20_000, { now: 60_000 }) })
+  expect(run([...before, after('two'), moved(21_000)]).track?.t).toBe(21_000)
+  // [T3] Of the same driver a server that forgot what it could not keep turns nothing back.
+  expect(run([...before, after('one'), moved(21_000)]).track?.t).toBe(50_000)
+})
+
+test('[T3] a position that overtook the first view is not turned back by it', () => {
+  expect(run([moved(50_000), snapshot(3, { track: track(20_000, { now: 21_000 }) })]).track?.t).toBe(50_000)
 })
 
 test('[T8] an answer out of the cache does not hold back the clock, however often it comes', () => {

@@ -46,13 +46,13 @@ export function stepWatch(state: Watch, event: WatchEvent): Watch {
       // The same rendering once more, out of the browser's cache after a 304: its `now` says nothing about the time.
       if (known && view.epoch === known.epoch && view.ev === known.ev && view.now === known.now) return state
       const on = clocked(state, view.now, event.at)
-      const next = !known || view.epoch !== known.epoch ? whole(on, view) : merged(on, view)
+      const next = known && view.epoch !== known.epoch ? whole(on, view) : merged(on, view)
       // An answer never asks again at once, whatever it lacks: a page and a server that disagree must not spin.
       return next.ask === state.ask ? next : { ...next, ask: null }
     }
     case 'order': {
       const { view } = event
-      if (!state.view) return whole(clocked(state, view.now, event.at), view)
+      if (!state.view) return merged(clocked(state, view.now, event.at), view)
       // A restored database counts anew: only a fresh subscription can say what holds.
       if (view.epoch !== state.view.epoch) return asking(state, 'watch')
       if (view.ev <= state.view.ev) return state
@@ -86,9 +86,10 @@ function merged(state: Watch, view: OrderView): Watch {
   const known = state.track
   if (known && view.track.now < known.now)
     return view.track.path && view.track.pathV === known.pathV ? withPath(next, view.track) : next
-  const newer = view.ev > (state.view?.ev ?? 0)
-  // With a new event the driver may be another one, whose newest fix is older: then the view decides.
-  if (newer) return withPath({ ...next, track: view.track, pv: Math.max(view.track.t, 0), behind: 0 }, view.track)
+  // Another driver's newest fix may be older: then the view decides. Of the same driver nothing goes back, whatever a server forgot.
+  const other = state.view !== null && view.driver?.alias !== state.view.driver?.alias
+  if (other && view.ev > (state.view?.ev ?? 0))
+    return withPath({ ...next, track: view.track, pv: Math.max(view.track.t, 0), behind: 0 }, view.track)
   return tracked(next, view.track)
 }
 
