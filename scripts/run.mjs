@@ -23,6 +23,11 @@ function node(argv, cwd = root) {
     child.on('exit', (code) => resolve(code ?? 1))
   })
 }
+/** Runs a TypeScript program of ours. */
+function typed(file) {
+  const tsx = pathToFileURL(join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href
+  return node(['--import', tsx, join(root, file), ...args])
+}
 /** Where the person stood when typing `npm run …`: file names among the arguments mean files there. */
 const here = process.env.INIT_CWD ?? root
 
@@ -56,9 +61,12 @@ const commands = {
     return node([join(root, 'server', 'dist', 'city-build.js'), ...args], here)
   },
   async bench() {
-    await build({ only: ['server', 'driver-sim'] })
-    const tsx = pathToFileURL(join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href
-    return node(['--import', tsx, join(root, 'tests', 'bench', 'main.ts'), ...args])
+    await build({ only: ['server'] })
+    return typed('tests/bench/main.ts')
+  },
+  async profile() {
+    await build({ only: ['server'] })
+    return typed('tests/bench/profile.ts')
   },
 }
 

@@ -6,6 +6,7 @@ import { Registry } from 'prom-client'
 import { Server, type ServerOptions } from 'socket.io'
 import { auth as openAuth } from './auth.ts'
 import type { Config } from './config.ts'
+import { faultLog } from './faults.ts'
 import { health as openHealth } from './health.ts'
 import { httpApp, metricsApp } from './http/app.ts'
 import { openIngest } from './ingest.ts'
@@ -76,7 +77,7 @@ export async function openApp(parts: AppParts): Promise<App> {
 
   const registry = new Registry()
   const meter = meters(registry)
-  const onError = (error: unknown, what: string) => log.error({ err: error, what }, 'failed')
+  const onError = faultLog((line) => log.error(line, 'failed'), now)
   const newId = () => uuid7(now())
 
   const auth = openAuth({ sql, positions, adminKey: parts.adminKey, now })

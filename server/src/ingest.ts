@@ -75,6 +75,7 @@ export function openIngest(parts: IngestParts): Ingest {
   const { orders, journal, router, tracks, etaOf, now } = parts
   const vans = new Map<DriverId, Van>()
   const reading = atMost(READING)
+  const laying = atMost(READING)
   /** Vans whose windows wait for a place among those that are being written. */
   const due = new Set<Van>()
   let writing = 0
@@ -143,7 +144,7 @@ export function openIngest(parts: IngestParts): Ingest {
       const plan = await router.route([from, ...ahead], heading === null ? {} : { heading })
       // A straight line would be worse than the road that was planned.
       if (plan.confidence === 'low' && run.confidence === 'road') return
-      await orders.reroute(run.id, from, plan, run.routeVersion)
+      await laying(() => orders.reroute(run.id, from, plan, run.routeVersion))
       await refresh(van)
       show(van)
     })
@@ -213,7 +214,7 @@ export function openIngest(parts: IngestParts): Ingest {
     let run: RunPlan | null
     try {
       van.fresh = true
-      run = await orders.runOf(van.driver)
+      run = await reading(() => orders.runOf(van.driver))
     } catch (error) {
       van.fresh = false
       parts.onError(error, 'run')

@@ -1,10 +1,9 @@
-// A measured server in a process of its own: orders come by IPC, its CPU time goes back.
+// A measured server in a process of its own: orders come by IPC, its port goes back.
 import { floor } from './floor.ts'
 import { naive } from './naive.ts'
 
 export type ChildOrder =
   | { do: 'start'; variant: 'naive' | 'naive-no-turf' | 'floor'; lines: [number, number][][]; redisUrl: string }
-  | { do: 'cpu' }
   | { do: 'end' }
 
 process.on('message', async (order: ChildOrder) => {
@@ -12,8 +11,5 @@ process.on('message', async (order: ChildOrder) => {
     const port =
       order.variant === 'floor' ? await floor(order.lines) : await naive(order.lines, order.redisUrl, order.variant === 'naive')
     process.send?.({ port })
-  } else if (order.do === 'cpu') {
-    const { user, system } = process.cpuUsage()
-    process.send?.({ cpu: user + system, rss: process.memoryUsage.rss() })
   } else process.exit(0)
 })

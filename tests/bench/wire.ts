@@ -88,6 +88,20 @@ export class WireClient {
     this.socket.write(clientFrame(body))
   }
 
+  /** An event with an acknowledgement: resolves to its JSON. What else comes meanwhile is not handed on. */
+  async asks(namespace: string, event: readonly unknown[]): Promise<unknown> {
+    const before = this.onFrame
+    const answer = await new Promise<string>((resolve) => {
+      this.onFrame = (body) => {
+        const text = body.toString()
+        if (text.startsWith(`43${namespace},7`)) resolve(text)
+      }
+      this.send(`42${namespace},7${JSON.stringify(event)}`)
+    })
+    this.onFrame = before
+    return JSON.parse(answer.slice(namespace.length + 4))
+  }
+
   close(): void {
     this.socket.destroy()
   }

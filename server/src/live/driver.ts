@@ -9,7 +9,7 @@ import type { Millis } from '@doorstep/shared/units'
 import type { Namespace, Socket } from 'socket.io'
 import type { Device, RunPlan } from '../orders/port.ts'
 import { atMost } from '../turns.ts'
-import { onCompact } from './fastwire.ts'
+import { frameOf, onCompact } from './fastwire.ts'
 import { cutSlow, guard, rechecks, type Served, serve } from './guard.ts'
 import { attach, handler, shape } from './handlers.ts'
 import type { Edge, LiveParts } from './parts.ts'
@@ -23,9 +23,11 @@ interface Session extends Served {
   /** Our clock minus the device's, once that is known to be off by seconds. */
   skew: Millis
   readonly offsets: Millis[]
+  least: Millis
   /** The run that the device was told of. */
   told: { run: string | null; version: number }
-  pending: { kept: Kept; timer: NodeJS.Timeout } | null
+  /** What is told with the next `kept`. */
+  pending: { kept: Kept; readonly timer: NodeJS.Timeout } | null
 }
 
 /** Single live fixes are answered together, at most so late, ms (P2). */
@@ -74,23 +76,29 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
     return ok({ ...kept.value, policy: policyOf(run), run: view, now: now() })
   }
 
-  async function pings(session: Session, { batch, live }: Incoming): Promise<Result<Kept, Fault> | null> {
+  // No async function: the one promise of a ping is the journal's.
+  function pings(session: Session, { batch, live }: Incoming): Result<Kept, Fault> | Promise<Result<Kept, Fault>> {
     if (batch.sentAt !== null) noteClock(session, batch.sentAt)
     if (batch.qid === session.qid && batch.from > session.upto + LIMITS.seqAhead) return fail({ code: 'BAD_BATCH', field: 'seq' })
-    const kept = await ingest.take(session.device, batch)
-    if (!kept.ok) {
-      // A live fix ahead of its queue is no gap: it is stored, and the queue follows (P4).
-      if (live && kept.fault.code === 'GAP') return journal.upto(session.device.id, batch.qid)
+    return ingest.take(session.device, batch).then((kept) => {
+      if (!kept.ok) {
+        // A live fix ahead of its queue is no gap: it is stored, and the queue follows (P4).
+        if (live && kept.fault.code === 'GAP') return journal.upto(session.device.id, batch.qid)
+        return kept
+      }
+      if (kept.value.qid === session.qid) session.upto = Math.max(session.upto, kept.value.upto)
+      tellKept(session, kept.value, batch.to > batch.from)
       return kept
-    }
-    if (kept.value.qid === session.qid) session.upto = Math.max(session.upto, kept.value.upto)
-    tellKept(session, kept.value, batch.to > batch.from)
-    return kept
+    })
   }
 
   /** `kept` is cumulative: at once after a batch, else the newest of two seconds (P2). */
   function tellKept(session: Session, kept: Kept, atOnce: boolean): void {
     const before = session.pending
+    if (before && !atOnce && kept.rejected.length === 0 && before.kept.qid === kept.qid) {
+      before.kept = kept.upto > before.kept.upto ? { ...before.kept, upto: kept.upto } : before.kept
+      return
+    }
     const sum: Kept =
       before && before.kept.qid === kept.qid
         ? { ...kept, upto: Math.max(kept.upto, before.kept.upto), rejected: [...before.kept.rejected, ...kept.rejected] }
@@ -98,7 +106,7 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
     if (atOnce || sum.rejected.length >= LIMITS.batch) {
       clearTimeout(before?.timer)
       session.pending = null
-      session.socket.emit('kept', sum)
+      session.line.send(frameOf(nsp, 'kept', sum))
     } else if (before) session.pending = { kept: sum, timer: before.timer }
     else
       session.pending = {
@@ -106,16 +114,21 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
         timer: setTimeout(() => {
           const due = session.pending
           session.pending = null
-          if (due) session.socket.emit('kept', due.kept)
+          if (due) session.line.send(frameOf(nsp, 'kept', due.kept))
         }, KEPT_MS),
       }
   }
 
   function noteClock(session: Session, sentAt: Millis | undefined): void {
     if (sentAt === undefined || Math.abs(now() - sentAt) > DAY) return
-    session.offsets.push(now() - sentAt)
-    if (session.offsets.length > SKEW_OF) session.offsets.shift()
-    session.skew = skewOf(session.offsets, session.skew)
+    const offsets = session.offsets
+    const offset = now() - sentAt
+    const oldest = offsets.length === SKEW_OF ? offsets.shift()! : Number.POSITIVE_INFINITY
+    offsets.push(offset)
+    // The least decides: only a new one, or the end of the old one, can change anything.
+    if (offset >= session.least && oldest > session.least) return
+    session.least = least(offsets)
+    session.skew = skewOf(session.least, session.skew)
   }
 
   async function act(session: Session, m: DriverAct): Promise<Result<{ ev: number }, Fault>> {
@@ -203,6 +216,7 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
       upto: 0,
       skew: 0,
       offsets: [],
+      least: Number.POSITIVE_INFINITY,
       told: { run: null, version: 0 },
       pending: null,
     }
@@ -265,11 +279,15 @@ export function driverEdge(nsp: Namespace, parts: LiveParts): Edge {
  * What to add to a device's clock. Arrival less sending is the clock's fault plus the time on the way, which is never negative: the least of the last
  * messages comes nearest. A clock behind looks like a slow line, so that it is believed later; small changes change nothing, since they would reorder fixes.
  */
-function skewOf(offsets: readonly Millis[], before: Millis): Millis {
-  let least = Number.POSITIVE_INFINITY
-  for (const offset of offsets) if (offset < least) least = offset
+function skewOf(least: Millis, before: Millis): Millis {
   if (least >= -AHEAD_MS && least <= BEHIND_MS) return 0
   return Math.abs(least - before) > 1_000 ? Math.round(least) : before
+}
+
+function least(numbers: readonly number[]): number {
+  let least = Number.POSITIVE_INFINITY
+  for (const n of numbers) if (n < least) least = n
+  return least
 }
 
 const policyOf = (run: RunPlan | null): Policy => (run?.status === 'started' ? DRIVING : IDLE)

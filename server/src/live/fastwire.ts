@@ -1,4 +1,5 @@
 // A message in, bytes on the socket out: the parser that is a superset of the stock one, and frames encoded once for all who hear them.
+import type { EventEmitter } from 'node:events'
 import type { Socket as TcpSocket } from 'node:net'
 import type { Namespace, Socket } from 'socket.io'
 import { Encoder, PacketType, protocol, Decoder as StockDecoder } from 'socket.io-parser'
@@ -19,9 +20,12 @@ class Decoder extends StockDecoder {
     // One attachment is the most that any message of ours has; what is announced and never sent is held for as long as the socket.
     super({ maxAttachments: 1 })
   }
+  /** A packet was announced whose attachment is still to come. */
+  get waits(): boolean {
+    return Boolean((this as unknown as { reconstructor?: unknown }).reconstructor)
+  }
   override add(frame: unknown): void {
-    const waiting = (this as unknown as { reconstructor?: unknown }).reconstructor
-    if (typeof frame !== 'string' && !waiting && this.compact && frame instanceof Uint8Array && frame[0]! < 0x40)
+    if (typeof frame !== 'string' && !this.waits && this.compact && frame instanceof Uint8Array && frame[0]! < 0x40)
       this.compact(frame)
     else super.add(frame)
   }
@@ -35,7 +39,23 @@ export function onCompact(socket: Socket, listener: CompactListener): boolean {
   const decoder = (socket.client as unknown as { decoder?: unknown }).decoder
   if (!(decoder instanceof Decoder)) return false
   decoder.compact = listener
+  shorten(socket, decoder, listener)
   return true
+}
+
+/** Compact messages skip the engine's and the parser's layers, which only hand them on; everything else goes its stock way. */
+function shorten(socket: Socket, decoder: Decoder, listener: CompactListener): void {
+  const { conn } = socket
+  const transport = conn.transport as unknown as Transport
+  const ws = transport.socket as unknown as EventEmitter | undefined
+  const heard = ws?.listeners?.('message') ?? []
+  if (transport.name !== 'websocket' || ws === undefined || heard.length !== 1) return
+  const stock = heard[0] as (data: Uint8Array, isBinary: boolean) => void
+  ws.off('message', stock)
+  ws.on('message', (data: Uint8Array, isBinary: boolean) => {
+    if (isBinary && data[0]! < 0x40 && conn.readyState === 'open' && !decoder.waits) listener(data)
+    else stock.call(ws, data, isBinary)
+  })
 }
 
 /** A message, encoded once for everyone in a namespace. */

@@ -29,6 +29,27 @@ interface Member {
   lateAt: Millis
 }
 
+/** What a row says of the run, worked out once for each state of it; `text` tells two apart. */
+interface Brief {
+  readonly run: DriverRow['run']
+  readonly window: DriverRow['window']
+  readonly text: string
+}
+const briefs = new WeakMap<RunPlan, Brief>()
+function briefOf(plan: RunPlan): Brief {
+  let brief = briefs.get(plan)
+  if (!brief) {
+    const { stops } = plan
+    const next = stops.findIndex((stop) => stop.status === 'pending' || stop.status === 'arrived')
+    const done = stops.filter((stop) => stop.status === 'done' || stop.status === 'failed' || stop.status === 'cancelled').length
+    const run = { id: plan.id, stops: stops.length, done, nextStop: next < 0 ? stops.length : next }
+    const window = stops[next]?.window ?? null
+    brief = { run, window, text: JSON.stringify([run, window]) }
+    briefs.set(plan, brief)
+  }
+  return brief
+}
+
 const FRAME_MS = 250
 /** Rows are compared so often, ms; how late a driver will be is worked out each few seconds. */
 const ROWS_MS = 1_000
@@ -61,7 +82,7 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
     for (const base of bases) if (!byId.has(base.id)) join(base)
     await Promise.all(
       [...members.values()].map(async (member) => {
-        member.run = await orders.runOf(member.base.id as DriverId)
+        member.run = await few(() => orders.runOf(member.base.id as DriverId))
         refresh(member)
       }),
     )
@@ -89,7 +110,7 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
     const added = (await records.drivers()).filter((base) => !byId.has(base.id)).map(join)
     await Promise.all(
       added.map(async (member) => {
-        member.run = await orders.runOf(member.base.id as DriverId)
+        member.run = await few(() => orders.runOf(member.base.id as DriverId))
       }),
     )
   }
@@ -101,16 +122,17 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
     return loaded
   }
 
-  /** Works the row out anew; true when something changed that frames don't tell. */
+  /** Works the row out anew; true when something changed that frames don't tell. Called for everybody who moved, once a second: one string is all that it makes. */
   function refresh(member: Member): boolean {
     const { run } = member
     const track = tracks.get(member.base.no as DriverNo)
     const driving = run?.status === 'started' && track?.run === run.id
-    const next = run ? run.stops.findIndex((stop) => stop.status === 'pending' || stop.status === 'arrived') : -1
+    const brief = run ? briefOf(run) : null
+    let { late } = member.row
     member.fresh = track ? freshness(now() - track.recordedAt, track.interval) : null
     if (now() - member.lateAt >= LATE_EVERY_MS || run === null) {
       member.lateAt = now()
-      member.row = { ...member.row, late: run ? lateness(run, track) : 0 }
+      late = run ? lateness(run, track) : 0
     }
     const { id, no, name, vehicle } = member.base
     const row: DriverRow = {
@@ -119,33 +141,16 @@ export function fleetEdge(nsp: Namespace, parts: LiveParts): FleetEdge {
       name,
       vehicle,
       v: member.row.v,
-      run: run
-        ? {
-            id: run.id,
-            stops: run.stops.length,
-            done: run.stops.filter((stop) => stop.status === 'done' || stop.status === 'failed' || stop.status === 'cancelled')
-              .length,
-            nextStop: next < 0 ? run.stops.length : next,
-          }
-        : null,
+      run: brief?.run ?? null,
       last: track ? { at: track.at, heading: track.heading, speed: track.speed, t: track.recordedAt } : null,
       interval: track?.interval ?? 1,
       phase: driving ? track.phase : run?.status === 'started' ? 'enroute' : 'idle',
       offRoute: driving && track.offRoute,
-      late: member.row.late,
-      window: next < 0 ? null : (run?.stops[next]?.window ?? null),
+      late,
+      window: brief?.window ?? null,
       kept: track?.kept ?? true,
     }
-    const said = JSON.stringify([
-      row.run,
-      row.interval,
-      row.phase,
-      row.offRoute,
-      Math.round(row.late / 30),
-      row.window,
-      row.kept,
-      member.fresh,
-    ])
+    const said = `${row.interval} ${row.phase} ${row.offRoute} ${Math.round(late / 30)} ${row.kept} ${member.fresh} ${brief?.text}`
     if (said === member.said) {
       member.row = row
       return false

@@ -116,25 +116,26 @@ export function attach<S extends { readonly line: Line }>(
   }
 
   function perform(name: string, handler: Handler<S>, message: unknown, ack: Ack | null): void {
-    const settle = (answer: Answer) => {
-      if (answer === null) door.count(name, 'ok')
-      else if (!answer.ok) refuse(name, answer.fault, ack)
-      else {
-        door.count(name, 'ok')
-        ack?.({ ok: true, ...answer.value })
-      }
-    }
-    const bug = (error: unknown) => {
-      door.bug(error, name)
-      refuse(name, { code: 'INTERNAL' }, ack)
-    }
     try {
       const answer = handler.handle(session, message)
-      if (answer instanceof Promise) answer.then(settle).catch(bug)
-      else settle(answer)
+      if (answer instanceof Promise)
+        answer.then((given) => settle(name, given, ack)).catch((error: unknown) => failed(name, error, ack))
+      else settle(name, answer, ack)
     } catch (error) {
-      bug(error)
+      failed(name, error, ack)
     }
+  }
+  function settle(name: string, answer: Answer, ack: Ack | null): void {
+    if (answer !== null && !answer.ok) {
+      refuse(name, answer.fault, ack)
+      return
+    }
+    door.count(name, 'ok')
+    if (answer !== null) ack?.({ ok: true, ...answer.value })
+  }
+  function failed(name: string, error: unknown, ack: Ack | null): void {
+    door.bug(error, name)
+    refuse(name, { code: 'INTERNAL' }, ack)
   }
 
   // Never calling on to the next middleware keeps the event from Socket.IO's emitter.

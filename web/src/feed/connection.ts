@@ -1,5 +1,6 @@
 // A namespace and a token in, a socket that comes back by itself and says how it is out. Every page connects through here.
 import { io, type Socket } from 'socket.io-client'
+import { hearCompact } from './compact.ts'
 import { type Link, type LinkEvent, refusal, retryDelay, stepLink } from './link.ts'
 
 export interface Connection<Hears extends Events, Says extends Events> {
@@ -25,18 +26,22 @@ export interface ConnectOptions {
   token: string
   /** Origin of the server; the page's own by default. */
   url?: string
+  /** Takes messages in the compact form where this Socket.IO lets us; without, or where it doesn't, they come as JSON events. */
+  onCompact?: (bytes: Uint8Array) => void
 }
 
 /** Connects at once. Reconnects with full jitter, at once when the network or the tab comes back, never after a refusal. */
 export function connect<Hears extends Events, Says extends Events>(options: ConnectOptions): Connection<Hears, Says> {
+  const auth: { token: string; compact?: true } = { token: options.token }
   const socket: Socket<Hears, Says> = io((options.url ?? location.origin) + options.namespace, {
-    auth: { token: options.token },
+    auth,
     transports: ['websocket'],
     reconnection: false,
     autoConnect: false,
     forceNew: true,
     timeout: PATIENCE_MS,
   })
+  if (options.onCompact && hearCompact(socket, options.onCompact)) auth.compact = true
   const linkListeners = new Set<(link: Link) => void>()
   const wakeListeners = new Set<() => void>()
   const life = new AbortController()

@@ -1,4 +1,5 @@
 // A tracking token and the page's first view in, a store of all that is known of one order out: socket first, polling where sockets are blocked.
+import { decodeTrack } from '@doorstep/shared/compact'
 import type { WatchHears, WatchSays } from '@doorstep/shared/protocol'
 import type { OrderView } from '@doorstep/shared/track'
 import type { Millis } from '@doorstep/shared/units'
@@ -29,7 +30,16 @@ const ASK_MS = 8_000
 /** Connects at once. `first` is the view that came with the page, or null. */
 export function openFeed(token: string, first: OrderView | null): FeedStore {
   const listeners = new Set<() => void>()
-  let connection: Connection<WatchHears, WatchSays> = connect({ namespace: '/watch', token })
+  const begin = () =>
+    connect<WatchHears, WatchSays>({
+      namespace: '/watch',
+      token,
+      onCompact(bytes) {
+        const track = decodeTrack(bytes)
+        if (track.ok) step({ type: 'track', track: track.value, at: Date.now() })
+      },
+    })
+  let connection: Connection<WatchHears, WatchSays> = begin()
   let feed: Feed = { watch: NOTHING, link: connection.link(), polled: 0 }
   let pollTimer: ReturnType<typeof setTimeout> | undefined
   let closed = false
@@ -110,7 +120,7 @@ export function openFeed(token: string, first: OrderView | null): FeedStore {
     retry() {
       if (feed.link.kind === 'gone' || feed.link.kind === 'live') return
       connection.close()
-      connection = connect({ namespace: '/watch', token })
+      connection = begin()
       listen(connection)
       tell({ link: connection.link() })
     },

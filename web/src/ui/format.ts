@@ -2,7 +2,9 @@
 
 const locale = typeof navigator === 'undefined' ? undefined : [...navigator.languages]
 
-const clock = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' })
+// A single time and a span may differ in the leading nought of a 24-hour clock: with two digits they never do.
+const { hour12 } = new Intl.DateTimeFormat(locale, { hour: 'numeric' }).resolvedOptions()
+const clock = new Intl.DateTimeFormat(locale, { hour: hour12 ? 'numeric' : '2-digit', minute: '2-digit' })
 const day = new Intl.DateTimeFormat(locale, { weekday: 'long', day: 'numeric', month: 'long' })
 const unit = (name: string, display: 'long' | 'short', digits = 0) =>
   new Intl.NumberFormat('en', { style: 'unit', unit: name, unitDisplay: display, maximumFractionDigits: digits })

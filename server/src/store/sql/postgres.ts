@@ -187,10 +187,29 @@ function bound(value: unknown): unknown {
   if (value === undefined) return null
   if (value instanceof Date) return value.toISOString()
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-  if (Array.isArray(value)) return value.map(bound)
+  if (Array.isArray(value)) return arrayText(value)
   if (typeof value === 'object' && value !== null) return JSON.stringify(value)
   return value
 }
+
+/** A flat array as PostgreSQL writes one. The driver's own way, element by element through its escapes, costs several times as much a ping. */
+function arrayText(values: readonly unknown[]): string {
+  let out = '{'
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]
+    if (i > 0) out += ','
+    if (typeof value === 'number' || typeof value === 'boolean') out += value
+    else if (value === null || value === undefined) out += 'NULL'
+    else if (typeof value === 'string') out += PLAIN.test(value) ? value : quoted(value)
+    else if (value instanceof Date) out += quoted(value.toISOString())
+    else if (value instanceof Uint8Array) out += quoted(`\\x${Buffer.from(value).toString('hex')}`)
+    else out += quoted(JSON.stringify(value))
+  }
+  return `${out}}`
+}
+/** What needs no quotes: nothing that means something in an array, and never the word NULL. */
+const PLAIN = /^[0-9a-f][0-9a-f-]*$/
+const quoted = (text: string) => `"${text.replace(/[\\"]/g, '\\$&')}"`
 
 /** The driver's errors are of many makes: those with a SQLSTATE are the server's, all others the line's. */
 function toSqlError(error: unknown): SqlError {

@@ -13,16 +13,22 @@ import { Mark, markOf, Trouble } from './mark.tsx'
 
 const SHOWN = 6
 
-/** Drivers who can be heard, nearest to the door first. Idle counts as if 1 km nearer, for a van that stands keeps nobody waiting; late as if 3 km farther. */
-export function nearest(vehicles: Iterable<Vehicle>, door: LngLat, count: number): { v: Vehicle; metres: number }[] {
-  const out: { v: Vehicle; metres: number }[] = []
+/**
+ * Drivers who can be heard, nearest to the door first: idle counts as if 1 km nearer, for a van that stands keeps nobody waiting; late as if 3 km farther.
+ * Then who is idle and has not opened the page yet, those without any position last (`metres` null).
+ */
+export function nearest(vehicles: Iterable<Vehicle>, door: LngLat, count: number): { v: Vehicle; metres: number | null }[] {
+  const out: { v: Vehicle; metres: number | null; cost: number }[] = []
   for (const v of vehicles) {
     const at = placeOf(v)
-    if (at && (v.standing.signal === 'live' || v.standing.signal === 'delayed')) out.push({ v, metres: distance(at, door) })
+    const { work, signal } = v.standing
+    const heard = signal === 'live' || signal === 'delayed'
+    if (!heard && work !== 'idle') continue
+    const metres = at ? distance(at, door) : null
+    const cost = (metres ?? 1e8) + (!heard ? 1e8 : work === 'idle' ? -1000 : work === 'late' ? 3000 : 0)
+    out.push({ v, metres, cost })
   }
-  const cost = (c: { v: Vehicle; metres: number }) =>
-    c.metres + (c.v.standing.work === 'idle' ? -1000 : c.v.standing.work === 'late' ? 3000 : 0)
-  return out.sort((a, b) => cost(a) - cost(b)).slice(0, count)
+  return out.sort((x, y) => x.cost - y.cost || x.v.row.no - y.v.row.no).slice(0, count)
 }
 
 /** Who has no run, nearest to the door first, those without a position last. */
@@ -55,7 +61,11 @@ export function Candidates(props: {
     setFault(null)
     const problem = await assign(api, v, order)
     setBusy(false)
-    if (problem) return setFault(problem)
+    if (problem) {
+      // Whoever was faster has changed what is shown here: this list may be gone.
+      props.say(words.problem(problem.code, problem.field))
+      return setFault(problem)
+    }
     props.say(words.create.assigned(v.row.name))
     props.onAssigned(v.row.id)
   }
@@ -74,7 +84,8 @@ export function Candidates(props: {
               <span className="found-main">
                 <b>{v.row.name}</b>
                 <span className="hush">
-                  {words.create.away(metres)} · {left === null ? words.create.newRun : words.create.onRun(left)}
+                  {metres === null ? words.create.noPlace : words.create.away(metres)} ·{' '}
+                  {left === null ? words.create.newRun : words.create.onRun(left)}
                 </span>
               </span>
               <Button size="small" disabled={busy} aria-label={words.create.assignTo(v.row.name)} onClick={() => give(v)}>
@@ -88,7 +99,7 @@ export function Candidates(props: {
   )
 }
 
-/** On a run: inserted where it adds the least way. Idle: a new run from where the van stands. Null when all went well. */
+/** On a run: inserted where it adds the least way. Idle: a new run from where the van was last, or from the door where that is not known yet. Null when all went well. */
 async function assign(api: Api, v: Vehicle, order: OrderRow): Promise<ApiFault | null> {
   if (v.row.run) {
     const run = await api.run(v.row.run.id)
@@ -96,6 +107,7 @@ async function assign(api: Api, v: Vehicle, order: OrderRow): Promise<ApiFault |
     const put = await api.insert(run.value.id, order.id, bestPlace(run.value, v, order))
     return put.ok ? null : put.fault
   }
-  const made = await api.createRun({ driverId: v.row.id, start: placeOf(v)!, orders: [order.id] }, `run-${order.id}-${v.row.id}`)
+  const start = placeOf(v) ?? order.address.at
+  const made = await api.createRun({ driverId: v.row.id, start, orders: [order.id] }, `run-${order.id}-${v.row.id}`)
   return made.ok ? null : made.fault
 }

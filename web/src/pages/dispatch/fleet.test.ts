@@ -4,6 +4,7 @@ import { decodeFrame, fleetCounts, fleetTick, type Mover, type Positions } from 
 import type { DriverNo } from '@doorstep/shared/units'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { nearest } from './candidates.tsx'
 import { clustersFrom, clustersOf, toneOf } from './clusters.ts'
 import { type Fleet, fleet, placeOf } from './fleet.ts'
 import { cheapest } from './insertion.ts'
@@ -213,4 +214,18 @@ test('a door is inserted where it adds the least way, never before a stop that i
   expect(cheapest(doors, 2, [11.93, 57.7], [11.91, 57.7]).index).toBeGreaterThanOrEqual(2)
   expect(cheapest([], 0, null, [11.9, 57.7])).toEqual({ index: 0, added: 0 })
   expect(cheapest(doors, 4, [11.96, 57.7], [11.9, 57.7]).index).toBe(4)
+})
+
+test('an order can be given to whoever is heard, the nearest first, and after them to the idle who are not, but to nobody silent on a run', () => {
+  const at = (lng: number, age = 1_000) => ({ at: [lng, 57.7] as [number, number], heading: null, speed: null, t: NOW - age })
+  const f = filled([
+    aRow(1, { run: null, phase: 'idle', last: null }),
+    aRow(2, { run: null, phase: 'idle', last: at(11.961, 9e6) }),
+    aRow(3, { last: at(11.98) }),
+    aRow(4, { last: at(11.97) }),
+    aRow(5, { last: at(11.9601, 9e6) }),
+  ])
+  const found = nearest(f.vehicles.values(), [11.96, 57.7], 6)
+  expect(found.map(({ v }) => v.row.no)).toEqual([4, 3, 2, 1])
+  expect(found.at(-1)!.metres).toBeNull()
 })
