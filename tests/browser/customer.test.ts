@@ -149,7 +149,7 @@ test('without WebGL the page says so and goes on', async () => {
   const { page, context } = await open()
   await withoutWebgl(context)
   await page.goto(world.link('next'))
-  await page.getByText('This device can’t draw the map').waitFor()
+  await page.getByText('The map can’t be drawn here right now').waitFor()
   const view: OrderView = { ...world.states().delivered, ev: 8 }
   await page.getByText('Live', { exact: true }).waitFor()
   world.tell('order', view)

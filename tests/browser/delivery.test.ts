@@ -157,6 +157,6 @@ test('[F] a server that restarts is found again by the page, which is exact afte
   const again = await startNode({ ...own, PORT: String(first.port) })
   // What happened while the page was cut off is on it without a reload.
   await ask(again, 'POST', `/v1/runs/${of.run.id}/stops/${of.run.stops[0]!.id}/done`, {})
-  await page.getByRole('heading', { name: /^Delivered at/ }).waitFor({ timeout: 40_000 })
+  await expect.poll(() => page.locator('main').textContent(), { timeout: 60_000, interval: 250 }).toMatch(/Delivered at/)
   await again.stop()
 })

@@ -158,7 +158,7 @@ export const words = {
   yourDriver: 'Your driver',
   map: 'Where your delivery is',
   mapLoading: 'Drawing the map…',
-  noMap: 'This device can’t draw the map. Everything else on this page works.',
+  noMap: 'The map can’t be drawn here right now. Everything else on this page works.',
   follow: 'Follow the van',
   useDark: 'Use dark theme',
   useLight: 'Use light theme',

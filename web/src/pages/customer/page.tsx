@@ -9,7 +9,12 @@ import { useReducedMotion, useTheme } from '../../ui/theme.ts'
 import { words } from '../../ui/words.ts'
 import { announcement, heardNow, type Spoken, type Step, type Story, tellStory } from './story.ts'
 
-const LiveMap = lazy(() => import('./live-map.tsx'))
+/** A server that goes just while the map is fetched must not take the page with it. */
+function Mapless({ onNoMap }: { onNoMap: () => void }) {
+  useEffect(onNoMap, [onNoMap])
+  return <MapWait />
+}
+const LiveMap = lazy(() => import('./live-map.tsx').catch(() => ({ default: Mapless })))
 
 export function Customer({ store }: { store: FeedStore }) {
   const feed = useFeed(store)

@@ -110,7 +110,7 @@ function Line({ view }: { view: DriveView }) {
   )
 }
 
-const RunMap = lazy(() => import('./run-map.tsx'))
+const RunMap = lazy(() => import('./run-map.tsx').catch(() => ({ default: () => <p className="hush">{words.map.failed}</p> })))
 
 /** On a phone the map is asked for, since it costs battery and bytes; a wide screen has room for it. */
 function MapCard({ day, me }: { day: DriveView['day']; me: LngLat | null }) {
